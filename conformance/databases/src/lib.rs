@@ -1,0 +1,1 @@
+//! A fresh, migrated SQLite file or PostgreSQL database for each test.

@@ -1,0 +1,2 @@
+//! A did:prism node.
+fn main() {}
