@@ -37,6 +37,11 @@ macro_rules! digest_type {
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
+
+            /// The 32 bytes, as a slice.
+            pub const fn as_slice(&self) -> &[u8] {
+                &self.0
+            }
         }
 
         impl TryFrom<&[u8]> for $name {
