@@ -1,0 +1,53 @@
+//! How far the ledger has been read.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use did_prism::digest::BlockHash;
+use did_prism::ledger::{BlockNo, SlotNo};
+
+use crate::{BlockHeader, Conflict, ConflictReason, Result};
+
+/// The last block that a source has delivered completely, whether or not it held operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    /// Slot of the block.
+    pub slot: SlotNo,
+    /// Number of the block.
+    pub block: BlockNo,
+    /// Hash of the block.
+    pub hash: BlockHash,
+}
+
+impl Cursor {
+    /// The cursor that stands at this block.
+    pub const fn at(block: &BlockHeader) -> Self {
+        Self {
+            slot: block.slot,
+            block: block.number,
+            hash: block.hash,
+        }
+    }
+
+    /// What the cursor is after moving from `stored` to `self`: `Some` for a move forward, `None` where it stays, since
+    /// `self` is equal or lower.
+    ///
+    /// # Errors
+    /// `Conflict` for the same slot and number with another hash, or where slot and number do not agree on the direction.
+    pub fn advance(self, stored: Option<Self>) -> Result<Option<Self>> {
+        let Some(stored) = stored else { return Ok(Some(self)) };
+        match (self.block.cmp(&stored.block), self.slot.cmp(&stored.slot)) {
+            (Ordering::Greater, Ordering::Greater) => Ok(Some(self)),
+            (Ordering::Less, Ordering::Less) => Ok(None),
+            (Ordering::Equal, Ordering::Equal) if self.hash == stored.hash => Ok(None),
+            (Ordering::Equal, Ordering::Equal) => Err(Conflict::error(self, ConflictReason::CursorFork { stored })),
+            _ => Err(Conflict::error(self, ConflictReason::CursorOrder { stored })),
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "slot {}, block {}, hash {}", self.slot, self.block, self.hash)
+    }
+}

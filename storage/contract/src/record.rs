@@ -1,0 +1,198 @@
+//! What a store answers.
+
+use std::collections::BTreeSet;
+
+use did_prism::digest::{BlockHash, DidSuffix, OperationHash, OperationId, TransactionId};
+use did_prism::ledger::{BlockNo, BlockTime, OperationPosition, OutOfRange, PublishedBlock, SlotNo, TransactionIndex};
+use did_prism::state::LedgerOperation;
+
+use crate::{Cursor, IndexOutcome};
+
+/// A block without its transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockHeader {
+    /// Number (height) of the block.
+    pub number: BlockNo,
+    /// Slot of the block.
+    pub slot: SlotNo,
+    /// Hash of the block.
+    pub hash: BlockHash,
+    /// Time of the block.
+    pub time: BlockTime,
+}
+
+impl From<&PublishedBlock> for BlockHeader {
+    fn from(block: &PublishedBlock) -> Self {
+        Self {
+            number: block.number,
+            slot: block.slot,
+            hash: block.hash,
+            time: block.time,
+        }
+    }
+}
+
+/// One stored operation, with everything the store knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationRecord {
+    /// Position, block time and bytes.
+    pub operation: LedgerOperation,
+    /// Id of the operation: SHA-256 of its bytes.
+    pub id: OperationId,
+    /// Slot of the block.
+    pub slot: SlotNo,
+    /// Hash of the block.
+    pub block_hash: BlockHash,
+    /// Id of the transaction.
+    pub transaction_id: TransactionId,
+    /// What indexing made of it; `None` until it has been indexed.
+    pub indexing: Option<IndexOutcome>,
+}
+
+/// One stored transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionRecord {
+    /// Id of the transaction.
+    pub id: TransactionId,
+    /// The block it stands in.
+    pub block: BlockHeader,
+    /// `absn`: index in that block.
+    pub absn: TransactionIndex,
+    /// All of its operations, by position; at least one.
+    pub operations: Vec<OperationRecord>,
+}
+
+/// A DID that was validly created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedDid {
+    /// The DID's suffix.
+    pub did: DidSuffix,
+    /// Position of the first valid create.
+    pub position: OperationPosition,
+}
+
+/// The DID that a storage operation is routed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageOwner {
+    /// Hash of the storage operation.
+    pub operation_hash: OperationHash,
+    /// The lowest position at which a storage operation with that hash is indexed.
+    pub position: OperationPosition,
+    /// The owner.
+    pub did: DidSuffix,
+}
+
+/// How far indexing has come, read at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexerState {
+    /// Every stored operation at or below this position is indexed, and none above; `None` before the first.
+    pub watermark: Option<OperationPosition>,
+    /// Position of the highest stored operation.
+    pub last_stored: Option<OperationPosition>,
+    /// The highest stored block whose operations all stand at or below the watermark.
+    pub last_indexed_block: Option<BlockHeader>,
+}
+
+impl IndexerState {
+    /// Whether every stored operation is indexed.
+    pub fn is_complete(&self) -> bool {
+        self.watermark == self.last_stored
+    }
+}
+
+/// The extent of what is stored, read at one instant: everything up to `last` is and stays exactly `operations` operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LedgerBound {
+    /// The cursor.
+    pub cursor: Option<Cursor>,
+    /// Position of the highest stored operation.
+    pub last: Option<OperationPosition>,
+    /// Number of stored operations.
+    pub operations: u64,
+}
+
+/// What an append added; nothing where all of it was stored before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// Blocks added.
+    pub blocks: usize,
+    /// Operations added.
+    pub operations: usize,
+}
+
+/// What an index batch added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Indexed {
+    /// Entries added; those at or below the watermark were passed over.
+    pub entries: usize,
+    /// The watermark after the batch.
+    pub watermark: Option<OperationPosition>,
+}
+
+/// Most rows that a page may hold, 1…10,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageLimit(u32);
+
+impl PageLimit {
+    /// The highest limit.
+    pub const MAX: Self = Self(10_000);
+
+    /// The number of rows.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for PageLimit {
+    type Error = OutOfRange;
+
+    fn try_from(rows: u64) -> Result<Self, OutOfRange> {
+        u32::try_from(rows)
+            .ok()
+            .filter(|rows| (1..=Self::MAX.0).contains(rows))
+            .map(Self)
+            .ok_or_else(|| OutOfRange {
+                field: "page limit",
+                value: rows.to_string(),
+                range: "1 to 10000",
+            })
+    }
+}
+
+impl TransactionRecord {
+    /// The transaction that all of these operations, by position, stand in; `None` without operations.
+    pub fn from_operations(operations: Vec<OperationRecord>) -> Option<Self> {
+        let first = operations.first()?;
+        Some(Self {
+            id: first.transaction_id,
+            block: BlockHeader {
+                number: first.operation.position.block,
+                slot: first.slot,
+                hash: first.block_hash,
+                time: first.operation.block_time,
+            },
+            absn: first.operation.position.absn,
+            operations,
+        })
+    }
+}
+
+impl ListedDid {
+    /// The DIDs that these entries, by position, list, each once and at its lowest position.
+    pub fn lowest_of(entries: &[(OperationPosition, &IndexOutcome)]) -> Vec<Self> {
+        let mut seen = BTreeSet::new();
+        entries
+            .iter()
+            .filter_map(|(position, outcome)| match outcome {
+                IndexOutcome::Did {
+                    did, lists_did: true, ..
+                } => Some(Self {
+                    did: *did,
+                    position: *position,
+                }),
+                _ => None,
+            })
+            .filter(|listed| seen.insert(listed.did))
+            .collect()
+    }
+}

@@ -1,0 +1,113 @@
+//! The four repositories and their bundle.
+
+use std::future::Future;
+
+use did_prism::digest::{DidSuffix, OperationHash, OperationId, TransactionId};
+use did_prism::ledger::{BlockNo, OperationPosition, PublishedBlock};
+
+use crate::{
+    Appended, BlockHeader, Cursor, IndexEntry, Indexed, IndexerState, LedgerBound, ListedDid, Network, OperationRecord,
+    PageLimit, Result, StorageOwner, TransactionRecord,
+};
+
+/// What the ledger published, as it was published.
+pub trait RawOperationRepo {
+    /// Adds whole blocks in ledger order, and moves the cursor to where the source stands after them, in one transaction.
+    ///
+    /// `blocks`, their transactions and operations come in any order; those without operations store nothing. A block above the
+    /// stored cursor is added; a stored block delivered again with identical content is a no-op; both may come in one call.
+    /// `cursor` stands at the last block of the call or above; where the stored cursor is higher, that one stays.
+    ///
+    /// # Errors
+    /// `Conflict`, naming the position, for everything else: another hash, slot or time for a block number; operations missing,
+    /// added or changed in a stored block; a block with operations at or below the stored cursor that is not stored; one number
+    /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
+    /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
+    fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> impl Future<Output = Result<Appended>> + Send;
+
+    /// The stored block with this number, if one with operations is stored.
+    fn block(&self, number: BlockNo) -> impl Future<Output = Result<Option<BlockHeader>>> + Send;
+
+    /// Stored operations above `after` (from the first on, without one), by position, at most `limit`.
+    fn operations_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Vec<OperationRecord>>> + Send;
+
+    /// The operation with this id, at its lowest position where it was published several times, indexed or not.
+    fn operation(&self, id: &OperationId) -> impl Future<Output = Result<Option<OperationRecord>>> + Send;
+
+    /// The transaction with this id and all of its operations by position, indexed or not.
+    fn transaction(&self, id: &TransactionId) -> impl Future<Output = Result<Option<TransactionRecord>>> + Send;
+
+    /// Cursor, last position and number of operations, read at one instant. Counts every row: not for a hot path.
+    fn bound(&self) -> impl Future<Output = Result<LedgerBound>> + Send;
+}
+
+/// Which operation belongs to which DID.
+pub trait IndexedOperationRepo {
+    /// Adds index entries and moves the watermark to the last of them, in one transaction.
+    ///
+    /// The entries, in any order, cover a contiguous run of stored operations that starts at or below the one after the
+    /// watermark. Those at or below the watermark are passed over, whatever they say; the rest is added. Every outcome passes the
+    /// watermark, ignored and undecodable operations too. A DID that an entry lists keeps its lowest position.
+    ///
+    /// # Errors
+    /// `Conflict`, naming the position, for an operation that the run leaves out, an entry for a position where nothing is
+    /// stored, or two different entries for one position. Then nothing of the batch is stored.
+    fn index(&self, batch: &[IndexEntry]) -> impl Future<Output = Result<Indexed>> + Send;
+
+    /// Operations routed to this DID above `after`, by position, at most `limit`: those of the DID and of its storage entries.
+    fn operations_of_did(
+        &self,
+        did: &DidSuffix,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Vec<OperationRecord>>> + Send;
+
+    /// For each of these hashes that an indexed storage operation has: the lowest position of one, and its owner. By position.
+    fn storage_owners(&self, hashes: &[OperationHash]) -> impl Future<Output = Result<Vec<StorageOwner>>> + Send;
+
+    /// The DID, if an indexed operation validly created it.
+    fn listed_did(&self, did: &DidSuffix) -> impl Future<Output = Result<Option<ListedDid>>> + Send;
+
+    /// DIDs that were validly created above `after`, by the position of their first valid create, at most `limit`.
+    fn listed_dids_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Vec<ListedDid>>> + Send;
+}
+
+/// How far indexing has come.
+pub trait IndexerStateRepo {
+    /// Watermark, last stored position and last indexed block, read at one instant.
+    fn indexer_state(&self) -> impl Future<Output = Result<IndexerState>> + Send;
+}
+
+/// How far the ledger has been read, and which ledger it is.
+pub trait DltCursorRepo {
+    /// The cursor; `None` before the first block.
+    fn cursor(&self) -> impl Future<Output = Result<Option<Cursor>>> + Send;
+
+    /// Moves the cursor forward, without blocks. An equal or lower one is a no-op.
+    ///
+    /// # Errors
+    /// `Conflict` where [`Cursor::advance`] says so.
+    fn advance_cursor(&self, cursor: Cursor) -> impl Future<Output = Result<()>> + Send;
+
+    /// The network the store belongs to; `None` where nothing has opened it for writing yet.
+    fn network(&self) -> impl Future<Output = Result<Option<Network>>> + Send;
+}
+
+/// The storage of a node. Clones share one store.
+pub trait NodeStorage:
+    RawOperationRepo + IndexedOperationRepo + IndexerStateRepo + DltCursorRepo + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> NodeStorage for S where
+    S: RawOperationRepo + IndexedOperationRepo + IndexerStateRepo + DltCursorRepo + Clone + Send + Sync + 'static
+{
+}
