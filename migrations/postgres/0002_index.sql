@@ -1,0 +1,95 @@
+-- Which operation belongs to which DID, and how far that has been worked out.
+
+-- Every stored operation at or below the watermark has its row in indexed_operation, and none above.
+CREATE TABLE indexer_watermark (
+    singleton SMALLINT PRIMARY KEY CHECK (singleton = 1),
+    block_number BIGINT,
+    absn INTEGER,
+    osn INTEGER,
+    CHECK (
+        (block_number IS NULL AND absn IS NULL AND osn IS NULL)
+        OR (block_number IS NOT NULL AND absn IS NOT NULL AND osn IS NOT NULL)
+    ),
+    FOREIGN KEY (block_number, absn, osn) REFERENCES raw_operation (block_number, absn, osn)
+);
+
+INSERT INTO indexer_watermark (singleton) VALUES (1);
+
+CREATE TABLE indexed_operation (
+    block_number BIGINT NOT NULL,
+    absn INTEGER NOT NULL,
+    osn INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('did', 'storage', 'ignored', 'undecodable')),
+    did BYTEA CHECK (octet_length(did) = 32),
+    operation_hash BYTEA CHECK (octet_length(operation_hash) = 32),
+    -- A create that passes every rule.
+    lists_did BOOLEAN NOT NULL,
+    ignored_reason TEXT CHECK (length(ignored_reason) BETWEEN 1 AND 200),
+    PRIMARY KEY (block_number, absn, osn),
+    FOREIGN KEY (block_number, absn, osn) REFERENCES raw_operation (block_number, absn, osn),
+    CHECK (
+        (
+            kind IN ('did', 'storage')
+            AND did IS NOT NULL AND operation_hash IS NOT NULL AND ignored_reason IS NULL
+        )
+        OR (
+            kind IN ('ignored', 'undecodable')
+            AND did IS NULL AND operation_hash IS NULL AND ignored_reason IS NOT NULL
+        )
+    ),
+    CHECK (kind = 'did' OR NOT lists_did)
+);
+
+CREATE INDEX indexed_operation_by_did ON indexed_operation (did, block_number, absn, osn)
+WHERE did IS NOT NULL;
+
+CREATE INDEX indexed_operation_by_storage_hash ON indexed_operation (operation_hash, block_number, absn, osn)
+WHERE kind = 'storage';
+
+-- DIDs that were validly created, at the position of their first valid create.
+CREATE TABLE listed_did (
+    did BYTEA PRIMARY KEY CHECK (octet_length(did) = 32),
+    block_number BIGINT NOT NULL,
+    absn INTEGER NOT NULL,
+    osn INTEGER NOT NULL,
+    UNIQUE (block_number, absn, osn),
+    FOREIGN KEY (block_number, absn, osn) REFERENCES indexed_operation (block_number, absn, osn)
+);
+
+CREATE VIEW raw_operation_by_did AS
+SELECT
+    indexed_operation.did,
+    raw_operation.block_number,
+    raw_operation.absn,
+    raw_operation.osn,
+    block.slot,
+    block.block_hash,
+    block.block_time,
+    ledger_transaction.transaction_id,
+    raw_operation.operation_id,
+    raw_operation.signed_operation,
+    indexed_operation.kind,
+    indexed_operation.operation_hash,
+    indexed_operation.lists_did
+FROM indexed_operation
+INNER JOIN raw_operation
+    ON
+        indexed_operation.block_number = raw_operation.block_number
+        AND indexed_operation.absn = raw_operation.absn
+        AND indexed_operation.osn = raw_operation.osn
+INNER JOIN ledger_transaction
+    ON
+        raw_operation.block_number = ledger_transaction.block_number
+        AND raw_operation.absn = ledger_transaction.absn
+INNER JOIN block ON raw_operation.block_number = block.block_number
+WHERE indexed_operation.did IS NOT NULL;
+
+CREATE VIEW did_stats AS
+SELECT
+    indexed_operation.did,
+    count(*) AS operation_count,
+    min(indexed_operation.block_number) AS first_block_number,
+    max(indexed_operation.block_number) AS last_block_number
+FROM indexed_operation
+WHERE indexed_operation.did IS NOT NULL
+GROUP BY indexed_operation.did;
