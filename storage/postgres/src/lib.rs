@@ -1,1 +1,45 @@
-//! The storage contract on PostgreSQL.
+//! The storage contract on PostgreSQL, 14 or newer.
+//!
+//! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order.
+
+mod cursor;
+mod error;
+mod indexed_operation;
+mod indexer_state;
+mod lease;
+mod open;
+mod raw_operation;
+mod schema;
+
+pub use lease::WriterLease;
+pub use open::PostgresOptions;
+
+use node_storage_contract::{Access, Result, StorageError};
+use sqlx::{PgPool, Postgres, Transaction};
+
+/// A store in a PostgreSQL database. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct PostgresDb {
+    pool: PgPool,
+    access: Access,
+}
+
+impl PostgresDb {
+    /// Begins a transaction that writes. What it locks first decides who goes first: the cursor's row for blocks and cursor
+    /// moves, the watermark's for index batches.
+    async fn begin_write(&self) -> Result<Transaction<'static, Postgres>> {
+        if !self.access.is_write() {
+            return Err(StorageError::ReadOnly);
+        }
+        // After waiting for a lock, each statement must see what the writer before has committed, whatever the server's default.
+        self.pool
+            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
+            .await
+            .map_err(error::classify)
+    }
+
+    /// Closes the connections. Reads and writes that have begun end first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,349 @@
+//! What the ledger published.
+
+use node_storage_contract::row::{
+    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, TransactionRow,
+};
+use node_storage_contract::{
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, LedgerBound, OperationId, OperationPosition,
+    OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId,
+    TransactionRecord,
+};
+use sqlx::PgConnection;
+
+use crate::PostgresDb;
+use crate::cursor::{lock_cursor, store_cursor};
+use crate::error::classify;
+
+/// Bounds of one INSERT: rows, and bytes of operations.
+const CHUNK_ROWS: usize = 10_000;
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
+/// An [`OperationRow`] query: the columns are the same in all of them; the function that runs it says which positions.
+///
+/// Those are chosen, and limited, before anything is joined: otherwise the planner may join whole tables for one page.
+macro_rules! query_operations {
+    ($positions:literal, $($argument:expr),* $(,)?) => {
+        sqlx::query_as!(
+            OperationRow,
+            r#"
+            SELECT
+                raw_operation.block_number,
+                raw_operation.absn,
+                raw_operation.osn,
+                block.slot,
+                block.block_hash,
+                block.block_time,
+                ledger_transaction.transaction_id,
+                raw_operation.operation_id,
+                raw_operation.signed_operation,
+                indexed_operation.kind AS "kind?",
+                indexed_operation.did AS "did?",
+                indexed_operation.operation_hash AS "operation_hash?",
+                indexed_operation.lists_did AS "lists_did?",
+                indexed_operation.ignored_reason AS "ignored_reason?"
+            FROM (
+            "# + $positions + r#"
+            ) AS wanted
+            INNER JOIN raw_operation
+                ON
+                    wanted.block_number = raw_operation.block_number
+                    AND wanted.absn = raw_operation.absn
+                    AND wanted.osn = raw_operation.osn
+            INNER JOIN ledger_transaction
+                ON
+                    wanted.block_number = ledger_transaction.block_number
+                    AND wanted.absn = ledger_transaction.absn
+            INNER JOIN block ON wanted.block_number = block.block_number
+            LEFT JOIN indexed_operation
+                ON
+                    wanted.block_number = indexed_operation.block_number
+                    AND wanted.absn = indexed_operation.absn
+                    AND wanted.osn = indexed_operation.osn
+            ORDER BY wanted.block_number, wanted.absn, wanted.osn
+            "#,
+            $($argument),*
+        )
+    };
+}
+pub(crate) use query_operations;
+
+impl RawOperationRepo for PostgresDb {
+    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+        let plan = AppendPlan::new(blocks, cursor)?;
+        let mut transaction = self.begin_write().await?;
+        let stored_cursor = lock_cursor(&mut transaction).await?;
+        let stored = stored_blocks(&mut transaction, &plan.known_numbers(stored_cursor)).await?;
+        let addition = plan.against(stored_cursor, &stored)?;
+        refuse_known_transactions(&mut transaction, &addition).await?;
+        insert_blocks(&mut transaction, &addition).await?;
+        insert_transactions(&mut transaction, &addition).await?;
+        insert_operations(&mut transaction, &addition).await?;
+        if let Some(moved) = addition.cursor {
+            store_cursor(&mut transaction, moved).await?;
+        }
+        transaction.commit().await.map_err(classify)?;
+        Ok(Appended {
+            blocks: addition.blocks.len(),
+            operations: addition.operations.len(),
+        })
+    }
+
+    async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
+        sqlx::query_as!(
+            BlockRow,
+            "SELECT block_number, slot, block_hash, block_time FROM block WHERE block_number = $1",
+            i64::from(number),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(classify)?
+        .map(TryInto::try_into)
+        .transpose()
+    }
+
+    async fn operations_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<OperationRecord>> {
+        let after = PositionRow::after(after);
+        query_operations!(
+            r#"
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
+            ORDER BY block_number, absn, osn
+            LIMIT $4
+            "#,
+            after.block_number,
+            after.absn,
+            after.osn,
+            i64::from(limit.get()),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(classify)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+    }
+
+    async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
+        query_operations!(
+            r#"
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            WHERE operation_id = $1
+            ORDER BY block_number, absn, osn
+            LIMIT 1
+            "#,
+            id.as_slice(),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(classify)?
+        .map(TryInto::try_into)
+        .transpose()
+    }
+
+    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
+        let operations = query_operations!(
+            r#"
+            SELECT raw_operation.block_number, raw_operation.absn, raw_operation.osn
+            FROM ledger_transaction
+            INNER JOIN raw_operation
+                ON
+                    ledger_transaction.block_number = raw_operation.block_number
+                    AND ledger_transaction.absn = raw_operation.absn
+            WHERE ledger_transaction.transaction_id = $1
+            "#,
+            id.as_slice(),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(classify)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect::<Result<Vec<OperationRecord>>>()?;
+        Ok(TransactionRecord::from_operations(operations))
+    }
+
+    async fn bound(&self) -> Result<LedgerBound> {
+        // One statement, so that its parts belong to one instant.
+        let row = sqlx::query!(
+            r#"
+            SELECT
+                dlt_cursor.slot AS cursor_slot,
+                dlt_cursor.block_number AS cursor_block,
+                dlt_cursor.block_hash AS cursor_hash,
+                (SELECT count(*) FROM raw_operation) AS "operations!",
+                last_operation.block_number::BIGINT AS "last_block?",
+                last_operation.absn::BIGINT AS last_absn,
+                last_operation.osn::BIGINT AS last_osn
+            FROM dlt_cursor
+            LEFT JOIN (
+                SELECT block_number, absn, osn
+                FROM raw_operation
+                ORDER BY block_number DESC, absn DESC, osn DESC
+                LIMIT 1
+            ) AS last_operation ON TRUE
+            WHERE dlt_cursor.singleton = 1
+            "#
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(classify)?;
+        Ok(LedgerBound {
+            cursor: CursorRow {
+                slot: row.cursor_slot,
+                block_number: row.cursor_block,
+                block_hash: row.cursor_hash,
+            }
+            .try_into()?,
+            last: OptionalPositionRow {
+                block_number: row.last_block,
+                absn: row.last_absn,
+                osn: row.last_osn,
+            }
+            .try_into()?,
+            operations: u64::try_from(row.operations)
+                .map_err(|error| StorageError::corrupt("the number of operations", error))?,
+        })
+    }
+}
+
+/// What is stored of the blocks with these numbers.
+async fn stored_blocks(connection: &mut PgConnection, numbers: &[BlockNo]) -> Result<StoredBlocks> {
+    let mut stored = StoredBlocks::default();
+    if numbers.is_empty() {
+        return Ok(stored);
+    }
+    let numbers: Vec<i64> = numbers.iter().copied().map(i64::from).collect();
+    let rows = sqlx::query_as!(
+        ContentRow,
+        r#"
+        SELECT
+            block.block_number,
+            block.slot,
+            block.block_hash,
+            block.block_time,
+            ledger_transaction.absn,
+            ledger_transaction.transaction_id,
+            raw_operation.osn,
+            raw_operation.operation_id
+        FROM block
+        INNER JOIN ledger_transaction ON block.block_number = ledger_transaction.block_number
+        INNER JOIN raw_operation
+            ON
+                ledger_transaction.block_number = raw_operation.block_number
+                AND ledger_transaction.absn = raw_operation.absn
+        WHERE block.block_number = ANY($1)
+        "#,
+        &numbers,
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(classify)?;
+    for row in rows {
+        stored.insert_row(row)?;
+    }
+    Ok(stored)
+}
+
+/// Refuses the addition where one of its transactions is stored at another position.
+async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    let ids: Vec<&[u8]> = addition.transactions.iter().map(|(_, _, id)| id.as_slice()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let known = sqlx::query_as!(
+        TransactionRow,
+        r#"
+        SELECT block_number, absn, transaction_id
+        FROM ledger_transaction
+        WHERE transaction_id = ANY($1)
+        ORDER BY block_number, absn
+        LIMIT 1
+        "#,
+        &ids as &[&[u8]],
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(classify)?;
+    match known {
+        None => Ok(()),
+        Some(row) => {
+            let (block, absn, id) = row.try_into()?;
+            Err(addition.transaction_elsewhere(id, block, absn))
+        }
+    }
+}
+
+async fn insert_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    for chunk in addition.blocks.chunks(CHUNK_ROWS) {
+        let numbers: Vec<i64> = chunk.iter().map(|block| block.number.into()).collect();
+        let slots: Vec<i64> = chunk.iter().map(|block| block.slot.into()).collect();
+        let hashes: Vec<&[u8]> = chunk.iter().map(|block| block.hash.as_slice()).collect();
+        let times: Vec<i64> = chunk.iter().map(|block| block.time.unix_micros()).collect();
+        sqlx::query!(
+            r#"
+            INSERT INTO block (block_number, slot, block_hash, block_time)
+            SELECT * FROM unnest($1::BIGINT [], $2::BIGINT [], $3::BYTEA [], $4::BIGINT [])
+            "#,
+            &numbers,
+            &slots,
+            &hashes as &[&[u8]],
+            &times,
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(classify)?;
+    }
+    Ok(())
+}
+
+async fn insert_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    for chunk in addition.transactions.chunks(CHUNK_ROWS) {
+        let blocks: Vec<i64> = chunk.iter().map(|(block, _, _)| (*block).into()).collect();
+        let absns: Vec<i32> = chunk.iter().map(|(_, absn, _)| (*absn).into()).collect();
+        let ids: Vec<&[u8]> = chunk.iter().map(|(_, _, id)| id.as_slice()).collect();
+        sqlx::query!(
+            r#"
+            INSERT INTO ledger_transaction (block_number, absn, transaction_id)
+            SELECT * FROM unnest($1::BIGINT [], $2::INTEGER [], $3::BYTEA [])
+            "#,
+            &blocks,
+            &absns,
+            &ids as &[&[u8]],
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(classify)?;
+    }
+    Ok(())
+}
+
+async fn insert_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    for chunk in addition.operation_chunks(CHUNK_ROWS, CHUNK_BYTES) {
+        let blocks: Vec<i64> = chunk.iter().map(|(position, _, _)| position.block.into()).collect();
+        let absns: Vec<i32> = chunk.iter().map(|(position, _, _)| position.absn.into()).collect();
+        let osns: Vec<i32> = chunk.iter().map(|(position, _, _)| position.osn.into()).collect();
+        let ids: Vec<&[u8]> = chunk.iter().map(|(_, id, _)| id.as_slice()).collect();
+        let operations: Vec<&[u8]> = chunk.iter().map(|(_, _, bytes)| bytes.as_slice()).collect();
+        sqlx::query!(
+            r#"
+            INSERT INTO raw_operation (block_number, absn, osn, operation_id, signed_operation)
+            SELECT * FROM unnest($1::BIGINT [], $2::INTEGER [], $3::INTEGER [], $4::BYTEA [], $5::BYTEA [])
+            "#,
+            &blocks,
+            &absns,
+            &osns,
+            &ids as &[&[u8]],
+            &operations as &[&[u8]],
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(classify)?;
+    }
+    Ok(())
+}

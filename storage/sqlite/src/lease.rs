@@ -1,0 +1,53 @@
+//! The right to be the one writer of a file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use node_storage_contract::{Result, StorageError};
+use tokio::time::{Instant, sleep};
+
+/// The right to be the one process that writes a database file: a lock of the operating system on a file beside it.
+///
+/// The lock ends with the process, however that ends, or when this is dropped. The lock file stays and means nothing by itself.
+#[derive(Debug)]
+pub struct WriterLease {
+    _file: File,
+}
+
+impl WriterLease {
+    /// Takes the lease of this database file, waiting up to `patience` for a process that holds it.
+    ///
+    /// # Errors
+    /// `Busy` where it is still held then.
+    pub(crate) async fn acquire(database: &Path, patience: Duration) -> Result<Self> {
+        let mut path = database.as_os_str().to_owned();
+        path.push(".lock");
+        let path = Path::new(&path);
+        let unavailable = |error: std::io::Error| StorageError::Unavailable {
+            retryable: false,
+            detail: format!("the lock file {} can't be used: {error}", path.display()),
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(unavailable)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::Error(error)) => return Err(unavailable(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(StorageError::Busy {
+                        detail: format!("another process writes {}", database.display()),
+                    });
+                }
+                Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+}
