@@ -1,0 +1,14 @@
+//! One PostgreSQL server for all tests of a user, and a database of its own for each.
+
+mod binaries;
+mod container;
+mod database;
+mod locate;
+mod probe;
+mod server;
+mod shared_directory;
+mod sweep;
+mod template;
+
+pub use database::PostgresDatabase;
+pub use server::{Found, PostgresServer, Source};

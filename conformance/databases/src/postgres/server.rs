@@ -1,0 +1,185 @@
+//! The server that the tests share.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::locate::{self, Settings};
+use super::{PostgresDatabase, sweep, template};
+use crate::once::OncePerName;
+use crate::{Error, Migrations, Result, background, random};
+
+static SHARED: OnceCell<Result<PostgresServer>> = OnceCell::const_new();
+
+/// How the server was found. `Display` gives one line: `PostgreSQL 17.6 from a container of postgres:17-bookworm`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The server's version, such as `17.6`.
+    pub version: String,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a server comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// `TEST_POSTGRES_URL` names it.
+    Url {
+        /// Host, port and database, without user and password.
+        address: String,
+    },
+    /// It runs in a container.
+    Container {
+        /// The image.
+        image: String,
+    },
+    /// It was started from server binaries on this machine.
+    Binaries {
+        /// Where `initdb` and `postgres` are.
+        directory: PathBuf,
+    },
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PostgreSQL {} from ", self.version)?;
+        match &self.source {
+            Source::Url { address } => write!(formatter, "TEST_POSTGRES_URL ({address})"),
+            Source::Container { image } => write!(formatter, "a container of {image}"),
+            Source::Binaries { directory } => write!(formatter, "server binaries in {}", directory.display()),
+        }
+    }
+}
+
+/// A PostgreSQL server that tests take databases from. `Debug` shows how it was found, and no password.
+pub struct PostgresServer {
+    found: Found,
+    url: Url,
+    /// Connections to the database that the URL names, for `CREATE DATABASE` and `DROP DATABASE`. They live on the
+    /// background runtime.
+    maintenance: PgPool,
+    /// The templates that this process has seen complete, by name.
+    templates: OncePerName<()>,
+}
+
+impl fmt::Debug for PostgresServer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("PostgresServer")
+            .field("found", &self.found)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresServer {
+    /// The server that all processes of this user share: found or started by whoever comes first.
+    ///
+    /// The first call of a process prints how the server was found to stderr. An error is final for the process.
+    pub async fn shared() -> Result<&'static Self, &'static Error> {
+        let shared = SHARED.get_or_init(async || {
+            let server = background::run(async || {
+                let located = locate::find_or_start(&Settings::from_environment()?).await?;
+                let server = Self::connect(located.found, located.url);
+                sweep::drop_leftovers(&server.maintenance).await;
+                Ok(server)
+            })
+            .await?;
+            eprintln!("test-databases: {}", server.found);
+            Ok(server)
+        });
+        shared.await.as_ref()
+    }
+
+    /// Stops every server that was started for tests of this user, and removes what it consists of.
+    ///
+    /// Returns how each was found. A server that `TEST_POSTGRES_URL` names is not stopped.
+    pub async fn stop_started() -> Result<Vec<Found>> {
+        background::run(locate::stop_started).await
+    }
+
+    fn connect(found: Found, url: Url) -> Self {
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .idle_timeout(Duration::from_secs(10));
+        let maintenance = pool.connect_lazy_with(locate::connect_options(&url));
+        Self {
+            found,
+            url,
+            maintenance,
+            templates: OncePerName::default(),
+        }
+    }
+
+    /// How the server was found.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The URL of the database that databases are created and dropped from, with its password.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// A new database that the migrations were applied to: a clone of their template, which the first caller builds.
+    pub async fn database(&self, migrations: &Migrations) -> Result<PostgresDatabase> {
+        let template = self.template_name(migrations);
+        self.ensure_template(&template, migrations).await?;
+        match self.create(Some(&template)).await {
+            // Somebody dropped the template since this process saw it: a sweep after a week, or a person.
+            Err(Error::Postgres { source, .. }) if template::is_missing(&source) => {
+                self.templates.forget(&template);
+                self.ensure_template(&template, migrations).await?;
+                self.create(Some(&template)).await
+            }
+            created => created,
+        }
+    }
+
+    /// The name of the template for these migrations on this server, whether or not it has been built.
+    pub fn template_name(&self, migrations: &Migrations) -> String {
+        template::name(migrations, &self.found.version)
+    }
+
+    /// A new database with nothing in it, of encoding UTF-8 and with the server's locale.
+    pub async fn empty_database(&self) -> Result<PostgresDatabase> {
+        self.create(None).await
+    }
+
+    async fn ensure_template(&self, template: &str, migrations: &Migrations) -> Result<()> {
+        let build = {
+            let (server, template, migrations) = (self.url.clone(), template.to_owned(), migrations.clone());
+            async || background::run(async move || template::ensure(&server, &template, &migrations).await).await
+        };
+        self.templates.get_or_try_init(template, build).await
+    }
+
+    async fn create(&self, template: Option<&str>) -> Result<PostgresDatabase> {
+        let name = sweep::database_name(std::process::id(), &random::hexadecimal::<4>()?);
+        let statement = template::create_statement(&name, template);
+        let maintenance = self.maintenance.clone();
+        background::run(async move || {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
+                .execute(&maintenance)
+                .await
+                .map_err(Error::postgres("create a database for a test"))
+        })
+        .await?;
+        Ok(PostgresDatabase::new(
+            name,
+            &self.url,
+            self.password_is_ours(),
+            self.maintenance.clone(),
+        ))
+    }
+
+    /// Whether the password was made for these tests, so that it may be printed.
+    fn password_is_ours(&self) -> bool {
+        !matches!(self.found.source, Source::Url { .. })
+    }
+}
