@@ -1,1 +1,48 @@
 //! The conformance suite of the storage contract: generic cases that no wrong backend survives.
+//!
+//! Whoever writes a backend depends on this crate and on `node-storage-contract`, implements [`StoreFactory`] for a store
+//! of their own, and writes one line into a file below `tests/`:
+//!
+//! ```ignore
+//! node_storage_conformance::conformance_tests!(redb, RedbFactory::new());
+//! ```
+//!
+//! That makes one test of each case, `redb::conflict::other_hash_for_a_number_is_a_conflict` for example, each with an
+//! empty store of its own. The expression may `.await`.
+//!
+//! A case is a plain function of a factory, so it can also be called by hand; [`CASES`] lists them all. Each one drives a
+//! store through the traits of the contract alone and compares whole answers: with what was delivered, never with what
+//! another backend does.
+//!
+//! Two environment variables, read while the tests run:
+//!
+//! * `TEST_BACKENDS` is a comma-separated list of backends. The tests of the others do nothing. Unset, all of them run.
+//! * `CONFORMANCE_RESULTS` is the absolute path of a directory in which every case that passed leaves a file. The command
+//!   `conformance-report` compares these with [`CASES`], so that a case that did not run counts as one that failed.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a case reports a failure by panicking, as every test does"
+)]
+
+mod assertions;
+pub mod cases;
+mod data;
+mod expected;
+mod factory;
+mod observe;
+mod registry;
+pub mod report;
+mod run;
+
+pub use factory::StoreFactory;
+pub use registry::{CASES, Case};
+pub use run::{chosen_backends, is_chosen, run_case};
+
+/// What [`conformance_tests!`] needs in the crate that calls it.
+#[doc(hidden)]
+pub mod exports {
+    pub use {rstest, tokio};
+}

@@ -1,0 +1,128 @@
+//! What the cases assert of writes.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::panic::Location;
+
+use node_storage_contract::{
+    Appended, Conflict, ConflictReason, Cursor, IndexEntry, NodeStorage, PublishedBlock, Result, StorageError, Subject,
+};
+
+use crate::data::cursor_after;
+use crate::expected;
+use crate::observe::{Observation, observe};
+
+/// Delivers blocks, with the cursor at the last of them, all of which must be accepted.
+#[track_caller]
+pub(crate) fn append<'a, S: NodeStorage>(
+    store: &'a S,
+    blocks: &'a [PublishedBlock],
+) -> impl Future<Output = Appended> + 'a {
+    let place = Location::caller();
+    async move {
+        match store.append(blocks, cursor_after(blocks)).await {
+            Ok(appended) => appended,
+            Err(error) => panic!("{place}: blocks that contradict nothing were refused: {error}"),
+        }
+    }
+}
+
+/// Indexes a batch, which must be accepted.
+#[track_caller]
+pub(crate) fn index<'a, S: NodeStorage>(store: &'a S, batch: &'a [IndexEntry]) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    async move {
+        if let Err(error) = store.index(batch).await {
+            panic!("{place}: a batch that contradicts nothing was refused: {error}");
+        }
+    }
+}
+
+/// Awaits a write that must be refused as this conflict, and must leave everything as it was.
+#[track_caller]
+pub(crate) fn assert_conflict<'a, S: NodeStorage, T: Debug>(
+    store: &'a S,
+    write: impl Future<Output = Result<T>> + 'a,
+    at: impl Into<Subject>,
+    reason: ConflictReason,
+) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    let expected = Conflict { at: at.into(), reason };
+    async move {
+        let before = observe(store).await;
+        match write.await {
+            Err(StorageError::Conflict(conflict)) => assert_eq!(conflict, expected, "{place}: the wrong conflict"),
+            other => panic!("{place}: no {expected:?}, but {other:?}"),
+        }
+        assert_same(
+            &observe(store).await,
+            &before,
+            place,
+            "a refused write changed the store",
+        );
+    }
+}
+
+/// Awaits a write that must be accepted, and must leave everything as it was.
+#[track_caller]
+pub(crate) fn assert_no_op<'a, S: NodeStorage, T: Debug + PartialEq + 'a>(
+    store: &'a S,
+    write: impl Future<Output = Result<T>> + 'a,
+    answer: T,
+) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    async move {
+        let before = observe(store).await;
+        match write.await {
+            Ok(given) => assert_eq!(given, answer, "{place}: the wrong answer"),
+            Err(error) => panic!("{place}: refused: {error}"),
+        }
+        assert_same(
+            &observe(store).await,
+            &before,
+            place,
+            "a write without effect changed the store",
+        );
+    }
+}
+
+/// The store must answer as one that holds exactly this.
+#[track_caller]
+pub(crate) fn assert_holds<'a, S: NodeStorage>(
+    store: &'a S,
+    blocks: &'a [PublishedBlock],
+    cursor: Cursor,
+    entries: &'a [IndexEntry],
+) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    async move {
+        let expected = expected::observation(blocks, cursor, entries);
+        assert_same(
+            &observe(store).await,
+            &expected,
+            place,
+            "the store does not hold what was delivered",
+        );
+    }
+}
+
+/// Compares part by part, so that a difference can be read.
+fn assert_same(found: &Observation, expected: &Observation, place: &Location<'_>, consequence: &str) {
+    macro_rules! same {
+        ($($part:ident),*) => {
+            $(assert_eq!(found.$part, expected.$part, concat!("{}: {}: ", stringify!($part)), place, consequence);)*
+        };
+    }
+    same!(
+        cursor,
+        bound,
+        state,
+        operations,
+        blocks,
+        transactions,
+        by_id,
+        of_dids,
+        storage_owners,
+        listed_dids
+    );
+}

@@ -1,0 +1,20 @@
+//! The cases, one file for each concern. A case panics where the store does not keep the contract.
+
+pub mod append;
+pub mod atomicity;
+pub mod bytes;
+pub mod concurrency;
+pub mod conflict;
+pub mod cursor;
+pub mod errors;
+pub mod indexing;
+pub mod instants;
+pub mod large_batches;
+pub mod lookup;
+pub mod network;
+pub mod order;
+pub mod paging;
+pub mod ranges;
+pub mod reopening;
+pub mod state;
+pub mod storage_chains;

@@ -1,0 +1,162 @@
+//! What an append adds, and what it passes over (line 1 of the storage contract).
+
+use node_storage_contract::{Appended, DltCursorRepo, PublishedBlock, RawOperationRepo};
+
+use crate::StoreFactory;
+use crate::assertions::{append, assert_holds, assert_no_op};
+use crate::data::{block, block_no, block_with, blocks, cursor, cursor_at, slot_of, transaction, transaction_id};
+use crate::factory::open;
+
+/// A new block is stored with every field, found by its number, and the cursor stands at it.
+pub async fn new_block_is_stored_with_every_field(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let delivered = blocks([3]);
+    let appended = append(&store, &delivered).await;
+    assert_eq!(
+        appended,
+        Appended {
+            blocks: 1,
+            operations: 5
+        }
+    );
+    assert_holds(&store, &delivered, cursor_at(&delivered[0]), &[]).await;
+    let header = store.block(block_no(3)).await.unwrap();
+    assert_eq!(header, Some((&delivered[0]).into()));
+}
+
+/// Blocks above the cursor are added, whether or not numbers are left out in between.
+pub async fn blocks_above_the_cursor_are_added(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 5, 90, 1_000]);
+    for delivered in &all {
+        let appended = append(&store, std::slice::from_ref(delivered)).await;
+        assert_eq!(
+            appended,
+            Appended {
+                blocks: 1,
+                operations: 5
+            }
+        );
+    }
+    assert_holds(&store, &all, cursor_at(&all[4]), &[]).await;
+}
+
+/// The cursor of a call may stand above its last block.
+pub async fn cursor_above_the_last_block_is_stored(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let delivered = blocks([1, 2]);
+    let above = cursor(slot_of(2) + 1, 3);
+    store.append(&delivered, above).await.unwrap();
+    assert_holds(&store, &delivered, above, &[]).await;
+}
+
+/// Where the stored cursor is higher than that of a call, it stays.
+pub async fn higher_stored_cursor_stays(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let delivered = blocks([1, 2]);
+    append(&store, &delivered).await;
+    store.advance_cursor(cursor(slot_of(9), 9)).await.unwrap();
+    let again = store.append(&delivered, cursor_at(&delivered[1]));
+    assert_no_op(&store, again, Appended::default()).await;
+}
+
+/// A stored block delivered again with identical content is a no-op, at the cursor and below it.
+pub async fn redelivered_block_is_a_no_op(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 3]);
+    append(&store, &all).await;
+    for delivered in &all {
+        let again = store.append(std::slice::from_ref(delivered), cursor_at(delivered));
+        assert_no_op(&store, again, Appended::default()).await;
+    }
+    assert_no_op(&store, store.append(&all, cursor_at(&all[2])), Appended::default()).await;
+}
+
+/// Stored and new blocks may come in one call: the new ones are added.
+pub async fn stored_and_new_blocks_come_in_one_call(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 3, 4]);
+    append(&store, &all[..2]).await;
+    let appended = append(&store, &all).await;
+    assert_eq!(
+        appended,
+        Appended {
+            blocks: 2,
+            operations: 10
+        }
+    );
+    assert_holds(&store, &all, cursor_at(&all[3]), &[]).await;
+}
+
+/// A block without operations stores nothing but the cursor, above the cursor, at it, and below it.
+pub async fn block_without_operations_stores_nothing(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let delivered = blocks([5]);
+    append(&store, &delivered).await;
+    let empty = |number| block_with(number, vec![]);
+    let above = [empty(7)];
+    let appended = append(&store, &above).await;
+    assert_eq!(appended, Appended::default());
+    assert_holds(&store, &delivered, cursor_at(&above[0]), &[]).await;
+    for number in [7, 6, 2] {
+        let block = empty(number);
+        let again = store.append(std::slice::from_ref(&block), cursor_at(&block));
+        assert_no_op(&store, again, Appended::default()).await;
+        assert_eq!(store.block(block.number).await.unwrap(), None, "block {number}");
+    }
+}
+
+/// A transaction without operations stores nothing, and is no difference between two deliveries of a block.
+pub async fn transaction_without_operations_stores_nothing(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let full = block(4);
+    let with_empty = PublishedBlock {
+        transactions: [full.transactions.clone(), vec![transaction(4, 9, 0)]].concat(),
+        ..full.clone()
+    };
+    let appended = append(&store, std::slice::from_ref(&with_empty)).await;
+    assert_eq!(
+        appended,
+        Appended {
+            blocks: 1,
+            operations: 5
+        }
+    );
+    assert_holds(&store, std::slice::from_ref(&full), cursor_at(&full), &[]).await;
+    assert_eq!(store.transaction(&transaction_id(4, 9)).await.unwrap(), None);
+    for delivered in [full, with_empty] {
+        let again = store.append(std::slice::from_ref(&delivered), cursor_at(&delivered));
+        assert_no_op(&store, again, Appended::default()).await;
+    }
+    let only_empty = block_with(5, vec![transaction(5, 0, 0), transaction(5, 1, 0)]);
+    append(&store, std::slice::from_ref(&only_empty)).await;
+    assert_eq!(store.block(only_empty.number).await.unwrap(), None);
+}
+
+/// A call without blocks moves the cursor alone.
+pub async fn call_without_blocks_moves_the_cursor(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let first = cursor(40, 2);
+    assert_eq!(store.append(&[], first).await.unwrap(), Appended::default());
+    assert_holds(&store, &[], first, &[]).await;
+    assert_no_op(&store, store.append(&[], first), Appended::default()).await;
+}
+
+/// What comes twice in one call with identical content is stored once.
+pub async fn identical_content_twice_in_a_call_is_stored_once(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let once = block(1);
+    let mut twice = once.clone();
+    let first = twice.transactions[0].clone();
+    twice.transactions[0].operations.extend(first.operations);
+    twice.transactions.extend(once.transactions.clone());
+    let appended = append(&store, &[twice, once.clone()]).await;
+    assert_eq!(
+        appended,
+        Appended {
+            blocks: 1,
+            operations: 5
+        }
+    );
+    assert_holds(&store, std::slice::from_ref(&once), cursor_at(&once), &[]).await;
+}

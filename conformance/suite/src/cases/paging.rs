@@ -1,0 +1,167 @@
+//! Listings are keyset pages: complete, without repetition, stable while others write (lines 3 and 9 of the contract).
+
+use node_storage_contract::{BlockNo, NodeStorage, OperationIndex, OperationPosition, PageLimit, TransactionIndex};
+
+use crate::StoreFactory;
+use crate::assertions::{append, index};
+use crate::data::{blocks, did, limit, of_did, position, positions};
+use crate::factory::open;
+
+/// A listing: from a position on, at most so many rows, as positions.
+#[derive(Clone, Copy)]
+enum Listing {
+    Operations,
+    OperationsOfDid,
+    ListedDids,
+}
+
+impl Listing {
+    const ALL: [Self; 3] = [Self::Operations, Self::OperationsOfDid, Self::ListedDids];
+
+    async fn page<S: NodeStorage>(
+        self,
+        store: &S,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Vec<OperationPosition> {
+        let of_records = |records: Vec<node_storage_contract::OperationRecord>| {
+            records.into_iter().map(|record| record.operation.position).collect()
+        };
+        match self {
+            Self::Operations => of_records(store.operations_after(after, limit).await.unwrap()),
+            Self::OperationsOfDid => of_records(store.operations_of_did(&did(0), after, limit).await.unwrap()),
+            Self::ListedDids => {
+                let listed = store.listed_dids_after(after, limit).await.unwrap();
+                listed.into_iter().map(|listed| listed.position).collect()
+            }
+        }
+    }
+
+    /// What the listing holds, where the operations stand at these positions and [`fill`] has indexed them.
+    fn of(self, positions: &[OperationPosition]) -> Vec<OperationPosition> {
+        match self {
+            Self::Operations => positions.to_vec(),
+            Self::OperationsOfDid => positions.iter().copied().step_by(2).collect(),
+            // DID 0 is listed at its first operation, the others at their only one.
+            Self::ListedDids => {
+                let others = positions.iter().copied().skip(1).step_by(2);
+                positions.first().copied().into_iter().chain(others).collect()
+            }
+        }
+    }
+}
+
+/// Stores blocks, and indexes their operations: each second one belongs to DID 0, the others to one DID each.
+async fn fill<S: NodeStorage>(
+    store: &S,
+    numbers: std::ops::RangeInclusive<u64>,
+    already: usize,
+) -> Vec<OperationPosition> {
+    let blocks = blocks(numbers);
+    append(store, &blocks).await;
+    let positions = positions(&blocks);
+    let entries: Vec<_> = (already..)
+        .zip(&positions)
+        .map(|(number, at)| {
+            of_did(
+                *at,
+                if number % 2 == 0 {
+                    0
+                } else {
+                    u64::try_from(number).unwrap()
+                },
+                true,
+            )
+        })
+        .collect();
+    index(store, &entries).await;
+    positions
+}
+
+/// Pages of any size, one after the other, are the whole listing, each row once.
+pub async fn pages_of_any_size_are_the_whole_listing(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let positions = fill(&store, 1..=6, 0).await;
+    for listing in Listing::ALL {
+        let expected = listing.of(&positions);
+        for size in [1, 2, 3, 7, 15, 16, 29, 30, 31, 10_000] {
+            let mut found = Vec::new();
+            loop {
+                let page = listing.page(&store, found.last().copied(), limit(size)).await;
+                let rest = expected.len() - found.len();
+                let full = usize::try_from(size).unwrap().min(rest);
+                assert_eq!(page.len(), full, "a page is full while there are rows");
+                if page.is_empty() {
+                    break;
+                }
+                found.extend(page);
+            }
+            assert_eq!(found, expected, "pages of {size}");
+        }
+    }
+}
+
+/// A page may start after a position where nothing stands: between others, before the first, after the last.
+pub async fn page_starts_after_any_position(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let positions = fill(&store, 1..=4, 0).await;
+    let highest = OperationPosition {
+        block: BlockNo::MAX,
+        absn: TransactionIndex::MAX,
+        osn: OperationIndex::MAX,
+    };
+    let starts = [
+        position(0, 0, 0),
+        position(1, 2, 0),
+        position(1, 2, 9),
+        position(1, 3, 0),
+        position(2, 0, 1 << 30),
+        position(2, 1 << 30, 0),
+        position(2, 1 << 30, 1 << 30),
+        position(3, 5, 0),
+        position(4, 5, 1),
+        position(5, 0, 0),
+        highest,
+    ];
+    for listing in Listing::ALL {
+        for start in starts {
+            let mut expected = listing.of(&positions);
+            expected.retain(|position| *position > start);
+            let found = listing.page(&store, Some(start), PageLimit::MAX).await;
+            assert_eq!(found, expected, "after {start}");
+        }
+    }
+}
+
+/// Rows that are added between two pages neither repeat nor hide any; those above are seen.
+pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let mut positions = fill(&store, 1..=2, 0).await;
+    let mut found: [Vec<OperationPosition>; 3] = Default::default();
+    for number in 3..=12 {
+        for (listing, found) in Listing::ALL.into_iter().zip(&mut found) {
+            let page = listing.page(&store, found.last().copied(), limit(3)).await;
+            found.extend(page);
+        }
+        let added = fill(&store, number..=number, positions.len()).await;
+        positions.extend(added);
+    }
+    for (listing, mut found) in Listing::ALL.into_iter().zip(found) {
+        found.extend(listing.page(&store, found.last().copied(), PageLimit::MAX).await);
+        assert_eq!(found, listing.of(&positions));
+    }
+}
+
+/// The limits of a page are 1 and 10,000: no page number can overflow, and no call asks for everything.
+pub async fn page_limit_is_1_to_10000(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    fill(&store, 1..=1, 0).await;
+    for rows in [0, 10_001, 1 << 32, u64::MAX] {
+        let error = PageLimit::try_from(rows).unwrap_err();
+        assert_eq!((error.field, error.value), ("page limit", rows.to_string()));
+    }
+    for listing in Listing::ALL {
+        assert_eq!(listing.page(&store, None, limit(1)).await.len(), 1);
+        assert!(listing.page(&store, None, limit(10_000)).await.len() > 1);
+    }
+}

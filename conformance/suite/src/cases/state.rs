@@ -1,0 +1,75 @@
+//! How far indexing has come (line 8 of the storage contract).
+
+use node_storage_contract::{IndexerState, IndexerStateRepo, NodeStorage, RawOperationRepo};
+
+use crate::StoreFactory;
+use crate::assertions::{append, index};
+use crate::data::{all_ignored, block, block_no, block_with, blocks, cursor, positions, slot_of};
+use crate::factory::open;
+
+async fn last_indexed<S: NodeStorage>(store: &S) -> Option<u64> {
+    let state = store.indexer_state().await.unwrap();
+    state.last_indexed_block.map(|block| block.number.get())
+}
+
+/// An empty store has no watermark, no last operation and no indexed block, and is complete.
+pub async fn state_of_an_empty_store_is_empty(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let state = store.indexer_state().await.unwrap();
+    assert_eq!(state, IndexerState::default());
+    assert!(state.is_complete());
+}
+
+/// Stored and not indexed: there is a last operation and nothing else.
+pub async fn stored_blocks_are_not_indexed_yet(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 4]);
+    append(&store, &all).await;
+    let state = store.indexer_state().await.unwrap();
+    let expected = IndexerState {
+        last_stored: positions(&all).last().copied(),
+        ..IndexerState::default()
+    };
+    assert_eq!(state, expected);
+    assert!(!state.is_complete());
+}
+
+/// At every watermark, the last indexed block is the highest whose operations all stand at or below it, with all fields.
+pub async fn last_indexed_block_is_the_highest_complete_one(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 9, 10]);
+    append(&store, &all).await;
+    let places = positions(&all);
+    for (count, batch) in (1..).zip(all_ignored(&places).chunks(1)) {
+        index(&store, batch).await;
+        let state = store.indexer_state().await.unwrap();
+        assert_eq!(state.watermark, Some(places[count - 1]));
+        assert_eq!(state.last_stored, places.last().copied());
+        let complete = (count / 5).checked_sub(1).map(|index| (&all[index]).into());
+        assert_eq!(state.last_indexed_block, complete, "after {count} operations");
+        assert_eq!(state.is_complete(), count == places.len());
+    }
+}
+
+/// A block that is stored above an indexed one does not change which is the last indexed.
+pub async fn new_block_does_not_change_the_last_indexed_one(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    append(&store, &blocks([3])).await;
+    index(&store, &all_ignored(&positions(&blocks([3])))).await;
+    assert_eq!(last_indexed(&store).await, Some(3));
+    append(&store, &blocks([7])).await;
+    assert_eq!(last_indexed(&store).await, Some(3));
+    index(&store, &all_ignored(&positions(&blocks([7]))[..4])).await;
+    assert_eq!(last_indexed(&store).await, Some(3));
+}
+
+/// Blocks without operations are not stored, so none of them is the last indexed one.
+pub async fn block_without_operations_is_never_the_last_indexed(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let delivered = [block(2), block_with(3, vec![])];
+    store.append(&delivered, cursor(slot_of(8), 8)).await.unwrap();
+    index(&store, &all_ignored(&positions(&delivered))).await;
+    assert_eq!(last_indexed(&store).await, Some(2));
+    let state = store.indexer_state().await.unwrap();
+    assert_eq!(state.last_stored.map(|last| last.block), Some(block_no(2)));
+}

@@ -1,0 +1,250 @@
+//! The list of all cases, and what is made of it.
+
+/// A registered case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Case {
+    /// The concern: the module of [`cases`](crate::cases) that the case stands in.
+    pub concern: &'static str,
+    /// The name of the case, a fact about a store that keeps the contract.
+    pub name: &'static str,
+}
+
+/// Calls the macro in brackets with the arguments behind it, a semicolon, and the list of cases. A case that is missing
+/// here is dead code to the compiler's eyes only; the test `every_case_is_registered` finds it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_all_cases {
+    ([$($macro:tt)*] $($argument:tt)*) => {
+        $($macro)*! { $($argument)*;
+            append {
+                new_block_is_stored_with_every_field
+                blocks_above_the_cursor_are_added
+                cursor_above_the_last_block_is_stored
+                higher_stored_cursor_stays
+                redelivered_block_is_a_no_op
+                stored_and_new_blocks_come_in_one_call
+                block_without_operations_stores_nothing
+                transaction_without_operations_stores_nothing
+                call_without_blocks_moves_the_cursor
+                identical_content_twice_in_a_call_is_stored_once
+            }
+            order {
+                order_within_an_append_does_not_matter
+                order_within_an_index_batch_does_not_matter
+                content_of_one_call_is_the_ledger
+                content_of_many_calls_is_the_ledger
+                positions_are_ordered_as_numbers
+                equal_operations_at_two_positions_are_two
+                operations_of_a_did_come_by_position
+            }
+            conflict {
+                other_hash_for_a_number_is_a_conflict
+                fork_of_the_last_block_is_a_conflict
+                other_slot_for_a_number_is_a_conflict
+                other_time_for_a_number_is_a_conflict
+                missing_operation_is_a_conflict
+                added_operation_is_a_conflict
+                changed_operation_is_a_conflict
+                other_transaction_id_is_a_conflict
+                unknown_block_below_the_cursor_is_a_conflict
+                block_at_the_cursor_that_grows_is_a_conflict
+                number_twice_with_different_content_is_a_conflict
+                index_twice_with_different_content_is_a_conflict
+                transaction_id_twice_in_a_call_is_a_conflict
+                stored_transaction_id_elsewhere_is_a_conflict
+                slots_that_do_not_ascend_within_a_call_are_a_conflict
+                block_whose_slot_contradicts_the_cursor_is_a_conflict
+                cursor_below_the_last_block_is_a_conflict
+                cursor_that_contradicts_the_stored_one_refuses_the_blocks
+            }
+            atomicity {
+                dropped_append_is_stored_whole_or_not_at_all
+                dropped_index_batch_is_stored_whole_or_not_at_all
+                dropped_cursor_move_leaves_one_of_both_cursors
+                store_works_after_many_dropped_calls
+            }
+            cursor {
+                cursor_is_empty_at_first
+                cursor_moves_forward_alone
+                cursor_takes_the_highest_values
+                cursor_moves_with_and_without_blocks
+                equal_or_lower_cursor_is_a_no_op
+                cursor_with_another_hash_is_a_conflict
+                cursor_that_raises_one_of_slot_and_number_is_a_conflict
+                concurrent_moves_leave_the_highest
+                concurrent_forks_of_the_cursor_leave_one
+            }
+            ranges {
+                lowest_and_highest_values_are_stored
+                highest_position_is_indexed
+                page_after_the_highest_position_is_empty
+                hashes_of_zeros_and_ones_are_stored
+                values_outside_are_refused_naming_field_and_value
+            }
+            instants {
+                years_1_and_9999_are_stored
+                instants_before_1970_are_stored
+                microseconds_are_kept
+                block_times_need_not_ascend
+                finer_fractions_are_floored
+            }
+            bytes {
+                shortest_and_longest_operations_are_stored
+                any_bytes_come_back_as_delivered
+                every_operation_counts
+                other_encodings_of_an_operation_keep_their_bytes_and_id
+            }
+            lookup {
+                nothing_is_found_in_an_empty_store
+                unknown_is_not_found_beside_known
+                operation_is_found_by_id_indexed_or_not
+                operation_published_twice_is_found_at_its_lowest_position
+                transaction_is_found_with_all_operations
+                storage_owners_are_found_at_their_lowest_positions
+                operations_of_a_did_are_no_storage_owners
+            }
+            indexing {
+                batch_moves_the_watermark_to_its_last_position
+                entries_below_the_watermark_are_passed_over
+                empty_batch_does_nothing
+                every_outcome_passes_the_watermark
+                reasons_are_kept_to_the_longest
+                gap_within_a_batch_is_a_conflict
+                gap_before_a_batch_is_a_conflict
+                gap_below_the_watermark_is_a_conflict
+                unknown_position_is_a_conflict
+                unknown_position_below_the_watermark_is_a_conflict
+                two_entries_for_one_position_are_a_conflict
+                listed_did_keeps_its_lowest_position
+                did_without_a_valid_create_is_not_listed
+                indexer_of_the_node_indexes_everything
+            }
+            storage_chains {
+                chain_of_a_thousand_updates_is_followed
+                chain_within_one_transaction_is_followed
+                update_before_its_predecessor_is_ignored_for_good
+            }
+            state {
+                state_of_an_empty_store_is_empty
+                stored_blocks_are_not_indexed_yet
+                last_indexed_block_is_the_highest_complete_one
+                new_block_does_not_change_the_last_indexed_one
+                block_without_operations_is_never_the_last_indexed
+            }
+            paging {
+                pages_of_any_size_are_the_whole_listing
+                page_starts_after_any_position
+                pages_are_stable_while_others_write
+                page_limit_is_1_to_10000
+            }
+            network {
+                first_writing_opening_names_the_network
+                another_network_is_refused_naming_both
+                store_that_nobody_wrote_is_an_empty_store_to_readers
+                store_opened_to_read_refuses_writes
+                reader_sees_what_a_writer_has_written
+            }
+            concurrency {
+                overlapping_deliveries_add_each_block_once
+                one_of_competing_forks_wins
+                cursor_moves_do_not_lose_blocks
+                several_indexers_index_each_operation_once
+                indexers_and_a_sync_run_at_once
+                readers_see_whole_blocks_with_their_cursor
+                readers_see_entries_with_their_watermark
+                many_calls_at_once_are_all_answered
+            }
+            reopening {
+                content_survives_closing
+                work_goes_on_where_it_was_left
+                clones_read_each_others_writes
+            }
+            large_batches {
+                seventy_thousand_operations_in_one_transaction
+                seventy_thousand_blocks_in_one_call
+                forty_longest_operations_in_one_call
+            }
+            errors {
+                conflict_is_not_retryable_and_names_its_position
+                store_works_after_refusals
+                refused_opening_holds_nothing
+            }
+        }
+    };
+}
+
+macro_rules! registry {
+    (; $($concern:ident { $($case:ident)* })*) => {
+        /// Every case, by concern.
+        pub const CASES: &[Case] = &[$($(
+            Case { concern: stringify!($concern), name: stringify!($case) },
+        )*)*];
+    };
+}
+
+with_all_cases!([registry]);
+
+/// Makes a module of tests, one for each case, of a backend: its name, and an expression that makes a new
+/// [`StoreFactory`](crate::StoreFactory) and may `.await`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($backend:ident, $factory:expr $(,)?) => {
+        $crate::with_all_cases!([$crate::tests_of_all_cases] $backend, $factory);
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! tests_of_all_cases {
+    ($backend:ident, $factory:expr; $($concern:ident { $($case:ident)* })*) => {
+        mod $backend {
+            $(mod $concern {
+                #[allow(unused_imports, reason = "the expression of a factory may need none")]
+                use super::super::*;
+                use $crate::exports::{rstest, tokio};
+                $(
+                    #[rstest::rstest]
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                    async fn $case() {
+                        if $crate::is_chosen(stringify!($backend)) {
+                            let factory = $factory;
+                            let case = $crate::cases::$concern::$case(&factory);
+                            $crate::run_case(stringify!($backend), stringify!($concern), stringify!($case), case).await;
+                        }
+                    }
+                )*
+            })*
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_case_is_registered() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cases");
+        let mut written = BTreeSet::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let concern = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            for line in fs::read_to_string(&path).unwrap().lines() {
+                if let Some(rest) = line.strip_prefix("pub async fn ") {
+                    let (name, _) = rest.split_once(['(', '<']).unwrap();
+                    written.insert((concern.clone(), name.to_owned()));
+                }
+            }
+        }
+        let registered: BTreeSet<_> = CASES
+            .iter()
+            .map(|case| (case.concern.to_owned(), case.name.to_owned()))
+            .collect();
+        assert_eq!(written, registered);
+        assert_eq!(registered.len(), CASES.len(), "a case is listed twice");
+    }
+}

@@ -1,0 +1,79 @@
+//! Stores of our own backends for the tests: a fresh database of each, through the crate that applications use.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a program of its own and uses a part of this one"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    reason = "all of this is test code"
+)]
+
+pub mod database;
+
+use std::path::Path;
+
+use node_storage::contract::{Access, Network, Result};
+use node_storage::{DbBackend, DbBackendConfig, NodeStorageBackend};
+use node_storage_conformance::StoreFactory;
+use test_databases::{Migrations, PostgresDatabase, PostgresServer, SqliteFile};
+
+/// The migrations of an engine.
+pub fn migrations(engine: &str) -> Migrations {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../migrations")
+        .join(engine);
+    Migrations::new(directory).unwrap()
+}
+
+/// Opens the database at this URL.
+pub async fn connect(backend: DbBackend, url: &str, network: Network, access: Access) -> Result<NodeStorageBackend> {
+    let config = DbBackendConfig::new(backend, Some(url), None, network).unwrap();
+    NodeStorageBackend::connect(&config, access).await
+}
+
+/// A migrated SQLite file.
+pub struct SqliteFactory(SqliteFile);
+
+impl SqliteFactory {
+    pub async fn new() -> Self {
+        Self(SqliteFile::migrated(&migrations("sqlite")).await.unwrap())
+    }
+}
+
+impl StoreFactory for SqliteFactory {
+    type Store = NodeStorageBackend;
+
+    async fn open(&self, network: Network, access: Access) -> Result<NodeStorageBackend> {
+        connect(DbBackend::Sqlite, self.0.url(), network, access).await
+    }
+
+    async fn close(&self, store: NodeStorageBackend) {
+        store.close().await;
+    }
+}
+
+/// A migrated PostgreSQL database.
+pub struct PostgresFactory(PostgresDatabase);
+
+impl PostgresFactory {
+    pub async fn new() -> Self {
+        let server = PostgresServer::shared().await.unwrap();
+        Self(server.database(&migrations("postgres")).await.unwrap())
+    }
+}
+
+impl StoreFactory for PostgresFactory {
+    type Store = NodeStorageBackend;
+
+    async fn open(&self, network: Network, access: Access) -> Result<NodeStorageBackend> {
+        connect(DbBackend::Postgres, self.0.url(), network, access).await
+    }
+
+    async fn close(&self, store: NodeStorageBackend) {
+        store.close().await;
+    }
+}

@@ -1,0 +1,156 @@
+//! Real ledgers, through the node's sync, index and resolver, on both engines: every DID is what it is known to be.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a file that is not as described fails the test"
+)]
+
+mod common;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::path::PathBuf;
+
+use common::database::Database;
+use data_encoding::HEXLOWER;
+use did_prism::did::PrismDid;
+use did_prism::document::DocumentStyle;
+use did_prism::envelope::operations_in_metadata;
+use did_prism::resolution::Version;
+use node_service::resolver::DidResolver;
+use node_service::source::{DltSource, SourceError, SourceEvent};
+use node_service::sync::SyncWorker;
+use node_storage::contract::{
+    Access, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock, PublishedTransaction,
+};
+use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+/// The text of a file of real data; none where `PRISM_REAL_DATA` is unset.
+fn text_of(file: &str) -> Option<String> {
+    let directory = PathBuf::from(std::env::var_os("PRISM_REAL_DATA")?);
+    Some(fs::read_to_string(directory.join(file)).unwrap())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The blocks of a ledger file. Metadata that is malformed gives a transaction without operations, as in the node.
+fn blocks(network: Network) -> Option<Vec<PublishedBlock>> {
+    let mut blocks: BTreeMap<u64, PublishedBlock> = BTreeMap::new();
+    for line in text_of(&format!("ledger-{network}.jsonl"))?.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let number = line["block_number"].as_u64().unwrap();
+        let block = blocks.entry(number).or_insert_with(|| PublishedBlock {
+            number: number.try_into().unwrap(),
+            slot: line["slot"].as_u64().unwrap().try_into().unwrap(),
+            hash: text(&line["block_hash"]).parse().unwrap(),
+            time: text(&line["cbt"]).parse().unwrap(),
+            transactions: Vec::new(),
+        });
+        let operations = operations_in_metadata(&HEXLOWER.decode(text(&line["metadata_cbor"]).as_bytes()).unwrap());
+        block.transactions.push(PublishedTransaction {
+            absn: line["absn"].as_u64().unwrap().try_into().unwrap(),
+            id: text(&line["tx_id"]).parse().unwrap(),
+            operations: operations.ok().flatten().unwrap_or_default(),
+        });
+    }
+    Some(blocks.into_values().collect())
+}
+
+/// A source that delivers some blocks at a time, and ends.
+struct Blocks(VecDeque<PublishedBlock>);
+
+impl DltSource for Blocks {
+    async fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        let count = self.0.len().min(3);
+        let blocks: Vec<_> = self.0.drain(..count).collect();
+        let Some(last) = blocks.last() else {
+            return Ok(SourceEvent::End);
+        };
+        let cursor = Cursor::at(&last.into());
+        Ok(SourceEvent::Blocks { blocks, cursor })
+    }
+}
+
+/// Everything that both engines have to agree on.
+type Content = (LedgerBound, Vec<OperationRecord>, Vec<ListedDid>);
+
+async fn content(store: &NodeStorageBackend) -> Content {
+    (
+        store.bound().await.unwrap(),
+        store.operations_after(None, PageLimit::MAX).await.unwrap(),
+        store.listed_dids_after(None, PageLimit::MAX).await.unwrap(),
+    )
+}
+
+/// Reads and indexes the whole ledger from its start.
+async fn sync(store: &NodeStorageBackend, blocks: &[PublishedBlock]) {
+    let mut worker = SyncWorker::new(Blocks(blocks.to_vec().into()));
+    worker.run(store, &Notify::new()).await.unwrap();
+    node_service::index::index_all(store).await.unwrap();
+}
+
+/// Runs a ledger into a store twice, compares every DID with what it is known to be, and answers with the content.
+async fn first_light(database: &Database, network: Network, states: &[Value]) -> Content {
+    let blocks = blocks(network).unwrap();
+    let store = database.open(network, Access::Write { migrate: true }).await.unwrap();
+    sync(&store, &blocks).await;
+    let first = content(&store).await;
+    sync(&store, &blocks).await;
+    assert_eq!(content(&store).await, first, "running twice changes nothing");
+
+    let resolver = DidResolver::new(store);
+    for expected in states {
+        let did: PrismDid = text(&expected["did"]).parse().unwrap();
+        for (style, member) in [
+            (DocumentStyle::Spec, "did_document_spec_context"),
+            (DocumentStyle::Minimal, "did_document_minimal_context"),
+        ] {
+            let resolution = resolver.resolve(&did, Version::Latest, style).await.unwrap();
+            // Texts, so that the order of members counts.
+            assert_eq!(
+                serde_json::to_string_pretty(&json!(resolution.document)).unwrap(),
+                serde_json::to_string_pretty(&expected[member]).unwrap()
+            );
+            assert_eq!(
+                resolution.metadata.version_id.to_string(),
+                text(&expected["last_operation_hash"])
+            );
+            assert_eq!(json!(resolution.metadata.deactivated), expected["deactivated"]);
+        }
+    }
+    first
+}
+
+#[tokio::test]
+async fn real_data_resolves_as_known_and_alike_on_both_engines() {
+    let Some(states) = text_of("expected_states.json") else {
+        return;
+    };
+    let states: Vec<Value> = serde_json::from_str(&states).unwrap();
+    for network in [Network::Mainnet, Network::Preprod] {
+        let of_network: Vec<_> = states
+            .iter()
+            .filter(|state| state["network"] == network.name())
+            .cloned()
+            .collect();
+        assert!(!of_network.is_empty(), "{network}");
+        let mut contents = Vec::new();
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            if let Some(database) = Database::migrated(backend).await {
+                contents.push(first_light(&database, network, &of_network).await);
+            }
+        }
+        for (_, operations, listed) in &contents {
+            assert!(!operations.is_empty());
+            assert_eq!(listed.len(), of_network.len(), "every DID of {network} is listed");
+        }
+        assert!(
+            contents.windows(2).all(|pair| pair[0] == pair[1]),
+            "the engines hold different content"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The suite on PostgreSQL.
+
+mod common;
+
+use common::PostgresFactory;
+
+node_storage_conformance::conformance_tests!(postgres, PostgresFactory::new().await);
