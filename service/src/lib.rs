@@ -1,1 +1,8 @@
-//! Sync worker, index worker and resolver of a did:prism node, generic over the storage contract.
+//! What a did:prism node does with its storage, generic over the backend: reading the ledger, indexing, resolving.
+//! No command line, no HTTP.
+
+pub mod index;
+pub mod resolver;
+mod retry;
+pub mod source;
+pub mod sync;
