@@ -1,2 +1,63 @@
-//! A did:prism node.
-fn main() {}
+//! A did:prism node: reads the ledger, indexes it, and resolves DIDs.
+
+mod answer;
+mod cli;
+mod db;
+mod dev;
+mod exit;
+mod http;
+mod indexer;
+mod logging;
+mod progress;
+mod reader;
+mod resolver;
+mod serve;
+mod shutdown;
+mod source;
+mod writer;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use answer::print_answer;
+use cli::{Cli, Command};
+use exit::Failure;
+use logging::Console;
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {}", failure.describe());
+            failure.status().into()
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    let console = Console::new(&cli.logging)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::io("can't start the threads of the runtime"))?;
+    let result = runtime.block_on(run(cli.command, &console));
+    // Reading standard input can't be interrupted: the process ends without waiting for it.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(command: Command, console: &Console) -> Result<(), Failure> {
+    match command {
+        Command::Indexer(arguments) => Box::pin(indexer::run(arguments, console)).await,
+        Command::Resolver(arguments) => Box::pin(resolver::run(arguments)).await,
+        Command::Dev(arguments) => Box::pin(dev::run(arguments, console)).await,
+        Command::Db(command) => db::run(command).await,
+        Command::Openapi => {
+            let document = http::openapi()
+                .to_pretty_json()
+                .map_err(|error| Failure::Usage(format!("the description of the API can't be written: {error}")))?;
+            print_answer(&document)
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The command line. Names, environment variables and defaults are contracts with people and scripts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use did_prism::document::DocumentStyle;
+use node_storage::contract::Network;
+use node_storage::{ConfigError, DbBackend, DbBackendConfig};
+
+/// A did:prism node: indexes identity operations published on Cardano and resolves DIDs.
+#[derive(Debug, Parser)]
+#[command(name = "neoprism-node", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) logging: LoggingArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read the ledger, index it, and serve the API.
+    Indexer(IndexerArguments),
+    /// Serve the API from a database that others write.
+    Resolver(ResolverArguments),
+    /// An indexer with an in-memory ledger that accepts submissions.
+    Dev(DevArguments),
+    /// Look at the database, or prepare it.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Print the description of the HTTP API, OpenAPI 3.1 as JSON.
+    Openapi,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexerArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    #[command(flatten)]
+    pub(crate) reading: ReadArguments,
+    #[command(flatten)]
+    pub(crate) migration: MigrationArguments,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// End with 0 once the source is at its end and everything is indexed.
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) exit_when_synced: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolverArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    #[command(flatten)]
+    pub(crate) reading: ReadArguments,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    #[command(flatten)]
+    pub(crate) migration: MigrationArguments,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    /// Publish a few sample DIDs, if the database is empty.
+    #[arg(long)]
+    pub(crate) sample: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Print where the database lies; nothing is opened.
+    Path(DatabaseArguments),
+    /// Bring the schema up to date.
+    Migrate(DatabaseArguments),
+    /// Print what the database holds and how far it has come.
+    Status(StatusArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const DB_URL_HELP: &str = "postgres://user:password@host:5432/database, or sqlite:///path/to/node.db \
+                           [default for sqlite: <data dir>/<network>/node.db]";
+
+/// Which database.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct DatabaseArguments {
+    /// The database engine.
+    #[arg(long = "db-backend", env = "NPRISM_DB_BACKEND", default_value = "postgres", value_name = "BACKEND", value_parser = backend_parser())]
+    backend: DbBackend,
+    /// Where the database is.
+    #[arg(long = "db-url", help = DB_URL_HELP, env = "NPRISM_DB_URL", value_name = "URL", hide_env_values = true)]
+    url: Option<String>,
+    /// How long to wait at start for a PostgreSQL server that can't be reached.
+    #[arg(long = "db-connect-timeout", env = "NPRISM_DB_CONNECT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    connect_timeout: u64,
+    /// The most connections to a PostgreSQL server.
+    #[arg(long = "db-max-connections", env = "NPRISM_DB_MAX_CONNECTIONS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    max_connections: u32,
+    /// Where an SQLite database lies unless --db-url says so [default: neoprism in the platform's application-data directory].
+    #[arg(long, env = "NPRISM_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The Cardano network [default: mainnet; custom for dev].
+    #[arg(long, env = "NPRISM_CARDANO_NETWORK", value_parser = network_parser())]
+    network: Option<Network>,
+}
+
+impl DatabaseArguments {
+    /// The network that was named.
+    pub(crate) fn network_or(&self, default: Network) -> Network {
+        self.network.unwrap_or(default)
+    }
+
+    /// The database that these arguments name.
+    pub(crate) fn config(&self, default_network: Network) -> Result<DbBackendConfig, ConfigError> {
+        self.config_of(self.url.as_deref(), default_network)
+    }
+
+    /// The replica that the API reads from, if there is one.
+    pub(crate) fn replica(
+        &self,
+        reading: &ReadArguments,
+        default_network: Network,
+    ) -> Result<Option<DbBackendConfig>, crate::exit::Failure> {
+        let Some(url) = reading.read_url.as_deref() else {
+            return Ok(None);
+        };
+        if self.backend == DbBackend::Sqlite {
+            let text = "--db-read-url names a PostgreSQL replica; with --db-backend sqlite leave it out";
+            return Err(crate::exit::Failure::Usage(text.to_owned()));
+        }
+        Ok(Some(self.config_of(Some(url), default_network)?))
+    }
+
+    fn config_of(&self, url: Option<&str>, default_network: Network) -> Result<DbBackendConfig, ConfigError> {
+        let network = self.network_or(default_network);
+        let config = DbBackendConfig::new(self.backend, url, self.data_dir.as_deref(), network)?;
+        Ok(config
+            .connect_timeout(Duration::from_secs(self.connect_timeout))
+            .max_connections(self.max_connections))
+    }
+}
+
+/// Where the API reads.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct ReadArguments {
+    /// A PostgreSQL replica that the API reads from; it may lag behind.
+    #[arg(
+        long = "db-read-url",
+        env = "NPRISM_DB_READ_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    read_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct MigrationArguments {
+    /// Refuse a schema that is missing or outdated in place of bringing it up to date.
+    #[arg(long, env = "NPRISM_SKIP_MIGRATION")]
+    pub(crate) skip_migration: bool,
+}
+
+/// Where the ledger is read from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Ledger")]
+pub(crate) struct SourceArguments {
+    /// What delivers the ledger; this build has: file.
+    #[arg(long = "dlt-source", env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = dlt_source)]
+    pub(crate) dlt_source: DltSourceName,
+    /// The ledger file, or - for standard input.
+    #[arg(long, env = "NPRISM_LEDGER_FILE", value_name = "FILE", required = true)]
+    pub(crate) ledger_file: PathBuf,
+    /// Wait for more at the end of the ledger file.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// How many of the highest block numbers are held back [default: 0 for file].
+    #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
+    pub(crate) confirmation_blocks: Option<u32>,
+}
+
+/// A source of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DltSourceName {
+    /// A ledger file.
+    File,
+}
+
+fn dlt_source(name: &str) -> Result<DltSourceName, String> {
+    match name {
+        "file" => Ok(DltSourceName::File),
+        "dbsync" | "blockfrost" | "relay" => Err(format!("this build can't read from {name}; its sources are: file")),
+        _ => Err("no such source; the sources of this build are: file".to_owned()),
+    }
+}
+
+/// How the API is served.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "API")]
+pub(crate) struct ServerArguments {
+    /// The address to listen on.
+    #[arg(long, env = "NPRISM_ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) address: String,
+    /// The port to listen on; 0 takes any free one and prints it.
+    #[arg(long, env = "NPRISM_PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Whether DID documents have everything that the specification says, or the members that all nodes agree on.
+    #[arg(long, env = "NPRISM_DID_DOCUMENT_STYLE", default_value = "spec", value_name = "STYLE", value_parser = style_parser())]
+    pub(crate) did_document_style: DocumentStyle,
+}
+
+/// What is told on stderr.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub(crate) struct LoggingArguments {
+    /// The form of log lines.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub(crate) log_format: LogFormat,
+    /// Tell more; twice or three times for still more. Goes before `RUST_LOG`.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Tell errors only. Goes before `RUST_LOG`.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn backend_parser() -> impl TypedValueParser<Value = DbBackend> {
+    PossibleValuesParser::new(["postgres", "sqlite"]).try_map(|name| name.parse::<DbBackend>())
+}
+
+fn network_parser() -> impl TypedValueParser<Value = Network> {
+    PossibleValuesParser::new(Network::ALL.map(Network::name)).try_map(|name| name.parse::<Network>())
+}
+
+fn style_parser() -> impl TypedValueParser<Value = DocumentStyle> {
+    PossibleValuesParser::new(["spec", "minimal"]).try_map(|name| name.parse::<DocumentStyle>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! What handlers take out of a request; what is malformed is answered with problem details.
+
+use std::str::FromStr;
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use did_prism::did::{DidError, PrismDid};
+use did_prism::digest::InvalidDigest;
+use node_storage::contract::PageLimit;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// A DID in the path, canonical or long form, plain or percent-encoded.
+pub(super) struct PathDid(pub(super) PrismDid);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathDid {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
+        text.parse().map(Self).map_err(|error: DidError| {
+            let status = match error {
+                DidError::InvalidDid { .. } | DidError::InvalidDidUrl { .. } => StatusCode::BAD_REQUEST,
+                DidError::MethodNotSupported { .. } => StatusCode::NOT_IMPLEMENTED,
+            };
+            Problem::new(status, error.to_string())
+        })
+    }
+}
+
+/// A hash in the path: 64 lowercase hexadecimal digits.
+pub(super) struct PathDigest<Digest>(pub(super) Digest);
+
+impl<S, Digest> FromRequestParts<S> for PathDigest<Digest>
+where
+    S: Send + Sync,
+    Digest: FromStr<Err = InvalidDigest>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
+        text.parse()
+            .map(Self)
+            .map_err(|error: InvalidDigest| Problem::bad_request(error.to_string()))
+    }
+}
+
+/// The query; what it must not have is an error too.
+pub(super) struct QueryOf<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(query) = Query::<T>::from_request_parts(parts, state).await?;
+        Ok(Self(query))
+    }
+}
+
+/// A JSON body.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Json(body) = Json::<T>::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// Most items of a page that a client may ask for.
+const MAX_LIMIT: u64 = 1000;
+/// Items of a page for a client that does not say.
+const DEFAULT_LIMIT: u64 = 100;
+
+/// The length of a page that `limit` in a query asks for, 1 to 1000, by default 100; and one more, to see whether
+/// another page follows.
+pub(super) fn page_limit(limit: Option<u64>) -> Result<(usize, PageLimit), Problem> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let with_next = limit.checked_add(1).and_then(|limit| PageLimit::try_from(limit).ok());
+    match (usize::try_from(limit), with_next) {
+        (Ok(length), Some(with_next)) if (1..=MAX_LIMIT).contains(&limit) => Ok((length, with_next)),
+        _ => Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}"))),
+    }
+}

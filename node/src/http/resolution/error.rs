@@ -1,0 +1,134 @@
+//! Errors of DID resolution.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use did_prism::did::DidError;
+use node_service::resolver::ResolveError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::response::{ResolutionResult, result_response};
+
+/// The namespace of the error codes (DID Resolution, "Errors").
+const NAMESPACE: &str = "https://www.w3.org/ns/did#";
+
+/// A code of DID Resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorCode {
+    InvalidDid,
+    InvalidDidUrl,
+    InvalidOptions,
+    NotFound,
+    RepresentationNotSupported,
+    MethodNotSupported,
+    InternalError,
+}
+
+impl ErrorCode {
+    /// The code, its title, and the status it is sent with (DID Resolution, "HTTP(S) Binding").
+    const fn description(self) -> (&'static str, &'static str, StatusCode) {
+        match self {
+            Self::InvalidDid => ("INVALID_DID", "Invalid DID", StatusCode::BAD_REQUEST),
+            Self::InvalidDidUrl => ("INVALID_DID_URL", "Invalid DID URL", StatusCode::BAD_REQUEST),
+            Self::InvalidOptions => ("INVALID_OPTIONS", "Invalid options", StatusCode::BAD_REQUEST),
+            Self::NotFound => ("NOT_FOUND", "Not found", StatusCode::NOT_FOUND),
+            Self::RepresentationNotSupported => (
+                "REPRESENTATION_NOT_SUPPORTED",
+                "Representation not supported",
+                StatusCode::NOT_ACCEPTABLE,
+            ),
+            Self::MethodNotSupported => (
+                "METHOD_NOT_SUPPORTED",
+                "DID method not supported",
+                StatusCode::NOT_IMPLEMENTED,
+            ),
+            Self::InternalError => ("INTERNAL_ERROR", "Internal error", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// A DID was not resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ResolutionError {
+    code: ErrorCode,
+    status: StatusCode,
+    detail: String,
+}
+
+impl ResolutionError {
+    /// An error with the status of its code.
+    pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        let (_, _, status) = code.description();
+        Self {
+            code,
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    /// The database is not there yet.
+    pub(super) fn not_ready() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..Self::new(ErrorCode::InternalError, "the database is not ready yet, try again")
+        }
+    }
+}
+
+impl From<DidError> for ResolutionError {
+    fn from(error: DidError) -> Self {
+        let code = match error {
+            DidError::InvalidDid { .. } => ErrorCode::InvalidDid,
+            DidError::InvalidDidUrl { .. } => ErrorCode::InvalidDidUrl,
+            DidError::MethodNotSupported { .. } => ErrorCode::MethodNotSupported,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ResolveError> for ResolutionError {
+    /// What the database says goes to the log and not to the client.
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NotFound(error) => Self::new(ErrorCode::NotFound, error.to_string()),
+            ResolveError::Storage(error) => {
+                tracing::error!(%error, "a DID could not be resolved");
+                Self::new(
+                    ErrorCode::InternalError,
+                    "the database could not answer; the log of the node says why",
+                )
+            }
+        }
+    }
+}
+
+impl IntoResponse for ResolutionError {
+    fn into_response(self) -> Response {
+        result_response(self.status, &ResolutionResult::failed(ErrorMember::from(self)))
+    }
+}
+
+/// Why a DID was not resolved (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct ErrorMember {
+    /// The code, as a URI.
+    #[serde(rename = "type")]
+    #[schema(example = "https://www.w3.org/ns/did#NOT_FOUND")]
+    error_type: String,
+    /// The code, in words.
+    #[schema(example = "Not found")]
+    title: &'static str,
+    /// What is wrong with this request, for people.
+    detail: String,
+}
+
+impl From<ResolutionError> for ErrorMember {
+    fn from(error: ResolutionError) -> Self {
+        let (code, title, _) = error.code.description();
+        Self {
+            error_type: format!("{NAMESPACE}{code}"),
+            title,
+            detail: error.detail,
+        }
+    }
+}

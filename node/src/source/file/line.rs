@@ -1,0 +1,246 @@
+//! One line of a ledger file.
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use did_prism::digest::{BlockHash, TransactionId};
+use did_prism::ledger::{BlockNo, BlockTime, OutOfRange, SlotNo, TransactionIndex};
+use node_storage::contract::{BlockHeader, Network};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A Cardano transaction, as a line of a ledger file gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerLine {
+    /// The block it stands in.
+    pub(crate) block: BlockHeader,
+    /// Its index in the block.
+    pub(crate) absn: TransactionIndex,
+    /// Its id.
+    pub(crate) transaction: TransactionId,
+    /// Its metadata, a CBOR map; not looked into yet.
+    pub(crate) metadata: Vec<u8>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LineError {
+    /// The field, where it is about one that is there.
+    pub(crate) field: Option<&'static str>,
+    /// What is wrong.
+    pub(crate) detail: String,
+    /// The block that the line belongs to, as far as its number can be read.
+    pub(crate) block: Option<BlockNo>,
+}
+
+/// The members of a line: all of them, each once, and no other. Their types are looked at one by one, to name the field.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    network: Value,
+    block_number: Value,
+    slot: Value,
+    block_hash: Value,
+    cbt: Value,
+    absn: Value,
+    tx_id: Value,
+    metadata_cbor: Value,
+}
+
+impl LedgerLine {
+    /// Reads a line, and checks all of it, of a ledger of `network`.
+    ///
+    /// Hexadecimal digits may be of either case.
+    pub(crate) fn parse(line: &[u8], network: Network) -> Result<Self, LineError> {
+        let members = members(line).map_err(|detail| LineError {
+            field: None,
+            detail,
+            block: None,
+        })?;
+        let number = number(&members.block_number).map_err(|detail| LineError {
+            field: Some("block_number"),
+            detail,
+            block: None,
+        })?;
+        fields(&members, number, network).map_err(|(field, detail)| LineError {
+            field: Some(field),
+            detail,
+            block: Some(number),
+        })
+    }
+}
+
+fn members(line: &[u8]) -> Result<Members, String> {
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err("not a JSON object".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| {
+        let text = error.to_string();
+        // The parser counts lines of what it was given, which is one line.
+        let cause = text.rsplit_once(" at line ").map_or(text.as_str(), |(cause, _)| cause);
+        format!("not a ledger line: {cause}, at column {}", error.column())
+    })
+}
+
+type Field<T> = Result<T, (&'static str, String)>;
+
+fn fields(members: &Members, number: BlockNo, network: Network) -> Field<LedgerLine> {
+    let named = |field: &'static str| move |detail: String| (field, detail);
+    let found = text(&members.network).map_err(named("network"))?;
+    if found != network.name() {
+        let detail = format!("the line is of the network {found}, and --network is {network}");
+        return Err(("network", detail));
+    }
+    let block = BlockHeader {
+        number,
+        slot: slot(&members.slot).map_err(named("slot"))?,
+        hash: BlockHash::new(digest(&members.block_hash).map_err(named("block_hash"))?),
+        time: time(&members.cbt).map_err(named("cbt"))?,
+    };
+    Ok(LedgerLine {
+        block,
+        absn: index(&members.absn).map_err(named("absn"))?,
+        transaction: TransactionId::new(digest(&members.tx_id).map_err(named("tx_id"))?),
+        metadata: bytes(&members.metadata_cbor).map_err(named("metadata_cbor"))?,
+    })
+}
+
+fn number(value: &Value) -> Result<BlockNo, String> {
+    whole_number(value)
+}
+
+fn slot(value: &Value) -> Result<SlotNo, String> {
+    whole_number(value)
+}
+
+fn index(value: &Value) -> Result<TransactionIndex, String> {
+    whole_number(value)
+}
+
+fn whole_number<T: TryFrom<u64, Error = OutOfRange>>(value: &Value) -> Result<T, String> {
+    let number = value
+        .as_u64()
+        .ok_or_else(|| format!("{value} is not a whole number from 0 to 2^64-1"))?;
+    T::try_from(number).map_err(|error| error.to_string())
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| format!("{value} is not a string"))
+}
+
+fn time(value: &Value) -> Result<BlockTime, String> {
+    text(value)?
+        .parse()
+        .map_err(|error: did_prism::ledger::InvalidBlockTime| error.to_string())
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    HEXLOWER_PERMISSIVE
+        .decode(text(value)?.as_bytes())
+        .map_err(|error| format!("not hexadecimal: {error}"))
+}
+
+fn digest(value: &Value) -> Result<[u8; 32], String> {
+    bytes(value)?
+        .try_into()
+        .map_err(|bytes: Vec<u8>| format!("{} bytes in place of 32 (64 hexadecimal digits)", bytes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn valid() -> Value {
+        json!({
+            "network": "custom", "block_number": 5, "slot": 100, "block_hash": "ab".repeat(32),
+            "cbt": "2022-09-12T10:00:00Z", "absn": 3, "tx_id": "cd".repeat(32), "metadata_cbor": "a0",
+        })
+    }
+
+    fn parse(line: &Value) -> Result<LedgerLine, LineError> {
+        LedgerLine::parse(line.to_string().as_bytes(), Network::Custom)
+    }
+
+    #[test]
+    fn a_line_of_the_documented_form_is_read() {
+        let line = parse(&valid()).unwrap();
+        assert_eq!(
+            (line.block.number.get(), line.block.slot.get(), line.absn.get()),
+            (5, 100, 3)
+        );
+        assert_eq!(line.metadata, [0xa0]);
+        assert_eq!(line.transaction, TransactionId::new([0xcd; 32]));
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_field_and_the_block() {
+        for (field, value) in [
+            ("network", json!("mainnet")),
+            ("network", json!(null)),
+            ("slot", json!(-1)),
+            ("slot", json!(9_223_372_036_854_775_808_u64)),
+            ("slot", json!(1.5)),
+            ("slot", json!("100")),
+            ("block_hash", json!("ab")),
+            ("block_hash", json!("zz".repeat(32))),
+            ("cbt", json!("yesterday")),
+            ("cbt", json!("10000-01-01T00:00:00Z")),
+            ("cbt", json!(1_662_976_800)),
+            ("absn", json!(2_147_483_648_u64)),
+            ("absn", json!(1e3)),
+            ("tx_id", json!("cd".repeat(33))),
+            ("metadata_cbor", json!("a")),
+            ("metadata_cbor", json!({})),
+        ] {
+            let mut line = valid();
+            line[field] = value.clone();
+            let error = parse(&line).unwrap_err();
+            assert_eq!(error.field, Some(field), "{value}: {error:?}");
+            assert_eq!(error.block.map(BlockNo::get), Some(5), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_line_whose_block_is_unknown_says_so() {
+        let mut line = valid();
+        line["block_number"] = json!(1_u64 << 63);
+        let error = parse(&line).unwrap_err();
+        assert_eq!((error.field, error.block), (Some("block_number"), None));
+    }
+
+    #[test]
+    fn members_that_are_missing_unknown_or_twice_are_refused_by_name() {
+        let mut missing = valid();
+        missing.as_object_mut().unwrap().shift_remove("slot");
+        let mut unknown = valid();
+        unknown["height"] = json!(1);
+        let twice = valid().to_string().replacen('{', r#"{"slot":100,"#, 1);
+        for (line, name) in [
+            (missing.to_string(), "`slot`"),
+            (unknown.to_string(), "`height`"),
+            (twice, "`slot`"),
+        ] {
+            let error = LedgerLine::parse(line.as_bytes(), Network::Custom).unwrap_err();
+            assert!(error.detail.contains(name), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        let whole = valid().to_string();
+        let list = r#"["custom",5,100,"","",3,"","a0"]"#;
+        for line in [
+            "",
+            " ",
+            "null",
+            "{",
+            list,
+            &whole[..whole.len() - 1],
+            &format!("{whole}{whole}"),
+        ] {
+            assert!(LedgerLine::parse(line.as_bytes(), Network::Custom).is_err(), "{line}");
+        }
+        assert!(LedgerLine::parse(b"{\"network\":\"\xff\"}", Network::Custom).is_err());
+        assert!(LedgerLine::parse(format!("{whole}\r").as_bytes(), Network::Custom).is_ok());
+    }
+}

@@ -1,0 +1,174 @@
+//! Lines of a file or of standard input, one at a time.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+
+/// The longest line, in bytes: twice what the longest operation takes in hexadecimal. A Cardano transaction takes 32 KiB.
+const LONGEST_LINE: usize = 4 * 1024 * 1024;
+/// Bytes read at once.
+const BUFFER: usize = 128 * 1024;
+
+/// Where a ledger file is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, `-`.
+    Stdin,
+}
+
+impl Input {
+    pub(crate) fn from_argument(argument: &Path) -> Self {
+        if argument.as_os_str() == "-" {
+            Self::Stdin
+        } else {
+            Self::File(argument.to_owned())
+        }
+    }
+}
+
+impl std::fmt::Display for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "ledger file {}", path.display()),
+            Self::Stdin => f.write_str("ledger on standard input"),
+        }
+    }
+}
+
+/// Reads lines of bounded length. Dropping a future of it loses nothing.
+pub(crate) struct Lines {
+    input: Input,
+    reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>,
+    /// The beginning of a line whose end has not been read.
+    partial: Vec<u8>,
+    /// Bytes read so far.
+    offset: u64,
+    /// Lines answered so far.
+    number: u64,
+}
+
+/// What [`Lines::next`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A line, without its line break.
+    Line(Vec<u8>),
+    /// The end, for now. What stands behind the last line break may be the beginning of a line; see [`Lines::take_partial`].
+    End,
+}
+
+impl Lines {
+    /// Opens the input.
+    pub(crate) async fn open(input: Input) -> io::Result<Self> {
+        let reader: Box<dyn AsyncBufRead + Send + Sync + Unpin> = match &input {
+            Input::File(path) => {
+                let file = tokio::fs::File::open(path).await?;
+                if file.metadata().await?.is_dir() {
+                    return Err(io::Error::other("it is a directory"));
+                }
+                Box::new(BufReader::with_capacity(BUFFER, file))
+            }
+            Input::Stdin => Box::new(BufReader::with_capacity(BUFFER, tokio::io::stdin())),
+        };
+        Ok(Self::new(input, reader))
+    }
+
+    fn new(input: Input, reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>) -> Self {
+        Self {
+            input,
+            reader,
+            partial: Vec::new(),
+            offset: 0,
+            number: 0,
+        }
+    }
+
+    /// What is read, for people.
+    pub(crate) fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// Number of the line answered last, from 1 on.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The next line that ends in a line break.
+    pub(crate) async fn next(&mut self) -> io::Result<Next> {
+        loop {
+            let buffer = self.reader.fill_buf().await?;
+            if buffer.is_empty() {
+                return Ok(Next::End);
+            }
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let (text, used) = match end {
+                Some(end) => (buffer.get(..end).unwrap_or_default(), end + 1),
+                None => (buffer, buffer.len()),
+            };
+            if self.partial.len() + text.len() > LONGEST_LINE {
+                self.number += 1;
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("the line is longer than {LONGEST_LINE} bytes"),
+                ));
+            }
+            self.partial.extend_from_slice(text);
+            self.reader.consume(used);
+            self.offset = self.offset.saturating_add(u64::try_from(used).unwrap_or(u64::MAX));
+            if end.is_some() {
+                self.number += 1;
+                return Ok(Next::Line(std::mem::take(&mut self.partial)));
+            }
+        }
+    }
+
+    /// What stands behind the last line break, once nothing can follow.
+    pub(crate) fn take_partial(&mut self) -> Option<Vec<u8>> {
+        if self.partial.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        Some(std::mem::take(&mut self.partial))
+    }
+
+    /// Whether the file that is followed has become shorter than what was read of it, so that what is read next would not
+    /// be what follows.
+    pub(crate) async fn is_truncated(&self) -> io::Result<bool> {
+        match &self.input {
+            Input::File(path) => Ok(tokio::fs::metadata(path).await?.len() < self.offset),
+            Input::Stdin => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(content: &'static [u8]) -> Lines {
+        Lines::new(Input::Stdin, Box::new(content))
+    }
+
+    #[tokio::test]
+    async fn lines_end_at_line_breaks_and_the_rest_is_kept() {
+        let mut lines = lines(b"one\n\nthree\nrest");
+        for expected in [b"one".as_slice(), b"", b"three"] {
+            assert_eq!(lines.next().await.unwrap(), Next::Line(expected.to_vec()));
+        }
+        assert_eq!(lines.next().await.unwrap(), Next::End);
+        assert_eq!(lines.number(), 3);
+        assert_eq!(lines.take_partial(), Some(b"rest".to_vec()));
+        assert_eq!((lines.take_partial(), lines.number()), (None, 4));
+    }
+
+    #[tokio::test]
+    async fn a_line_beyond_the_longest_is_an_error_and_not_memory() {
+        let endless = BufReader::new(tokio::io::repeat(b'x'));
+        let mut lines = Lines::new(Input::Stdin, Box::new(endless));
+        let error = lines.next().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(lines.partial.len() <= LONGEST_LINE);
+    }
+}

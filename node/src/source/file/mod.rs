@@ -1,0 +1,273 @@
+//! The ledger file: JSON lines, one Cardano transaction each, ascending.
+
+mod blocks;
+mod line;
+mod lines;
+
+use std::io;
+use std::time::Duration;
+
+use did_prism::envelope::operations_in_metadata;
+use did_prism::ledger::{BlockNo, PublishedTransaction};
+use node_service::source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use node_storage::RawOperationRepo;
+use node_storage::contract::{Cursor, Network};
+use tokio::time::{sleep, timeout};
+
+use blocks::{Blocks, Content};
+use line::LedgerLine;
+pub(crate) use lines::Input;
+use lines::{Lines, Next};
+
+/// How often a file that is followed is looked at for more.
+const POLL: Duration = Duration::from_millis(200);
+/// How long blocks wait for others to go with, when the input gives nothing.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// How a ledger file is read.
+#[derive(Debug, Clone)]
+pub(crate) struct FileOptions {
+    /// What to read.
+    pub(crate) input: Input,
+    /// The network that every line has to be of.
+    pub(crate) network: Network,
+    /// How many block numbers below the highest one seen are held back.
+    pub(crate) confirmations: u64,
+    /// Whether to wait for more at the end of the file.
+    pub(crate) follow: bool,
+}
+
+/// Reads a ledger file.
+///
+/// Every line is checked completely, also where its block was stored earlier; only the PRISM metadata of such a line is not
+/// decoded again.
+pub(crate) struct FileSource<S> {
+    storage: S,
+    options: FileOptions,
+    /// Blocks below it were stored earlier; it is delivered again.
+    start: Option<Cursor>,
+    lines: Lines,
+    blocks: Blocks,
+    batch: BlockBatch,
+    /// Read, and not yet taken over.
+    line: Option<LedgerLine>,
+    stage: Stage,
+    skipped: u64,
+}
+
+/// Where reading stands.
+#[derive(Debug)]
+enum Stage {
+    Reading,
+    /// At the end of a file that is followed, and whether the reader was told.
+    Waiting {
+        told: bool,
+    },
+    /// At the end of the input.
+    Ended,
+    /// Nothing behind the error is read; what was read before goes first.
+    Failed(Option<SourceError>),
+}
+
+impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
+    /// Opens the file, to read on from the stored cursor. Lines below it are compared with `storage`.
+    pub(crate) async fn open(options: FileOptions, storage: S, start: Option<Cursor>) -> Result<Self, SourceError> {
+        let lines = Lines::open(options.input.clone())
+            .await
+            .map_err(|error| unreadable(&options.input, &error))?;
+        Ok(Self {
+            storage,
+            start,
+            lines,
+            blocks: Blocks::new(options.confirmations),
+            options,
+            batch: BlockBatch::new(BatchLimits::default()),
+            line: None,
+            stage: Stage::Reading,
+            skipped: 0,
+        })
+    }
+
+    /// Reads one line, or notices that there is none. Dropping the future loses nothing.
+    async fn step(&mut self) -> Result<(), SourceError> {
+        if self.line.is_none() {
+            let next = self.lines.next().await.map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => self.malformed(None, error.to_string()),
+                _ => unreadable(self.lines.input(), &error),
+            })?;
+            match next {
+                Next::Line(line) => {
+                    self.stage = Stage::Reading;
+                    self.line = Some(self.parse(&line)?);
+                }
+                Next::End if self.options.follow => {
+                    if self
+                        .lines
+                        .is_truncated()
+                        .await
+                        .map_err(|error| unreadable(self.lines.input(), &error))?
+                    {
+                        return Err(unreadable(self.lines.input(), &io::Error::other("it was truncated")));
+                    }
+                    if !matches!(self.stage, Stage::Waiting { .. }) {
+                        self.stage = Stage::Waiting { told: false };
+                    }
+                }
+                Next::End => {
+                    if let Some(line) = self.lines.take_partial() {
+                        self.line = Some(self.parse(&line)?);
+                    } else {
+                        self.end();
+                    }
+                }
+            }
+        }
+        if let Some(line) = &self.line {
+            self.compare_with_stored(line).await?;
+            self.take_over_line();
+        }
+        self.release();
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.blocks.close();
+        self.stage = Stage::Ended;
+        if self.skipped > 0 {
+            let skipped = self.skipped;
+            tracing::info!("{skipped} transactions with malformed PRISM metadata were passed over");
+        }
+    }
+
+    /// Lets go the blocks that are complete and confirmed.
+    fn release(&mut self) {
+        while let Some(block) = self.blocks.next_confirmed() {
+            self.batch.push(block);
+        }
+    }
+
+    fn parse(&mut self, line: &[u8]) -> Result<LedgerLine, SourceError> {
+        let parsed = LedgerLine::parse(line, self.options.network);
+        let number = match &parsed {
+            Ok(line) => Some(line.block.number),
+            Err(error) => error.block,
+        };
+        // A line of a higher block, be it wrong in itself, completes the one before.
+        if number > self.blocks.last_number() {
+            self.blocks.close();
+        }
+        let line = parsed.map_err(|error| self.malformed(error.field, error.detail))?;
+        match self.blocks.check(&line.block, line.absn) {
+            Ok(_) => Ok(line),
+            Err(error) => Err(self.malformed(Some(error.field), error.detail)),
+        }
+    }
+
+    /// A block below the cursor that is stored has to be the same block.
+    async fn compare_with_stored(&self, line: &LedgerLine) -> Result<(), SourceError> {
+        let number = line.block.number;
+        if !self.is_passed_over(number) || self.blocks.last_number() == Some(number) {
+            return Ok(());
+        }
+        match self.storage.block(number).await? {
+            Some(stored) if stored.hash != line.block.hash => Err(SourceError::Contradiction {
+                at: self.at(Some("block_hash")),
+                detail: format!("block {number} is stored with the hash {}", stored.hash),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn take_over_line(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        let content = if self.is_passed_over(line.block.number) {
+            Content::PassOver
+        } else {
+            Content::Deliver(self.transaction(&line))
+        };
+        self.blocks.push(line.block, line.absn, content);
+    }
+
+    fn is_passed_over(&self, number: BlockNo) -> bool {
+        self.start.is_some_and(|start| number < start.block)
+    }
+
+    /// The transaction with its operations, if it has any that can be read.
+    fn transaction(&mut self, line: &LedgerLine) -> Option<PublishedTransaction> {
+        match operations_in_metadata(&line.metadata) {
+            Ok(operations) => Some(PublishedTransaction {
+                absn: line.absn,
+                id: line.transaction,
+                operations: operations.filter(|operations| !operations.is_empty())?,
+            }),
+            Err(error) => {
+                self.skipped += 1;
+                tracing::warn!(
+                    "{}: transaction {} is passed over: {error}",
+                    self.at(Some("metadata_cbor")),
+                    line.transaction
+                );
+                None
+            }
+        }
+    }
+
+    fn at(&self, field: Option<&str>) -> String {
+        let line = format!("{}, line {}", self.lines.input(), self.lines.number());
+        match field {
+            Some(field) => format!("{line}, field {field}"),
+            None => line,
+        }
+    }
+
+    fn malformed(&self, field: Option<&str>, detail: String) -> SourceError {
+        SourceError::Malformed {
+            at: self.at(field),
+            detail,
+        }
+    }
+}
+
+impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
+    async fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        loop {
+            if (self.batch.is_full() || !matches!(self.stage, Stage::Reading))
+                && let Some(event) = self.batch.take()
+            {
+                return Ok(event);
+            }
+            match &mut self.stage {
+                Stage::Reading => {}
+                Stage::Waiting { told: true } => sleep(POLL).await,
+                Stage::Waiting { told } => {
+                    *told = true;
+                    return Ok(SourceEvent::CaughtUp);
+                }
+                Stage::Failed(error) => return error.take().map_or(Ok(SourceEvent::End), Err),
+                Stage::Ended => return Ok(SourceEvent::End),
+            }
+            let patience = if self.batch.is_empty() { Duration::MAX } else { LINGER };
+            match timeout(patience, self.step()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) if error.is_retryable() => return Err(error),
+                Ok(Err(error)) => {
+                    self.release();
+                    self.stage = Stage::Failed(Some(error));
+                }
+                Err(_nothing_came) => {
+                    if let Some(event) = self.batch.take() {
+                        return Ok(event);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unreadable(input: &Input, error: &io::Error) -> SourceError {
+    SourceError::Unavailable {
+        retryable: false,
+        subject: input.to_string(),
+        detail: error.to_string(),
+    }
+}

@@ -1,0 +1,301 @@
+//! The ledger of `dev`: in memory, one block for each submission.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use did_prism::digest::{BlockHash, OperationId, TransactionId, sha256};
+use did_prism::envelope::{EnvelopeError, encode_object, operations_in_object};
+use did_prism::ledger::{
+    BlockNo, BlockTime, OperationBytes, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
+    PublishedTransaction, SlotNo, TransactionIndex,
+};
+use node_service::index::IndexProgress;
+use node_service::source::{DltSource, SourceError, SourceEvent};
+use node_storage::contract::Cursor;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Submissions that wait for their block before further ones have to wait to be taken.
+const QUEUE: usize = 64;
+
+/// The side of the in-memory ledger that takes submissions. Clones share one ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct DevLedger {
+    queue: mpsc::Sender<Request>,
+    indexing: watch::Receiver<IndexProgress>,
+}
+
+/// What a submission became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Submission {
+    /// Id of the transaction that holds the operations.
+    pub(crate) transaction_id: TransactionId,
+    /// Ids of the operations, in the order in which they were submitted.
+    pub(crate) operation_ids: Vec<OperationId>,
+}
+
+/// Why a submission was not published. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubmitError {
+    /// There is nothing to publish.
+    #[error("the submission has no operations; nothing was published")]
+    NoOperations,
+    /// Bytes that would make the transaction unreadable.
+    #[error("{0}; nothing was published")]
+    Malformed(#[from] EnvelopeError),
+    /// The node does not write any more.
+    #[error("the node is shutting down; submit again when it runs")]
+    ShuttingDown,
+}
+
+/// Operations on their way into a block.
+#[derive(Debug)]
+struct Request {
+    operations: Vec<PublishedOperation>,
+    /// Told when the block is made.
+    published: oneshot::Sender<(TransactionId, OperationPosition)>,
+}
+
+impl DevLedger {
+    /// A ledger, and what its source takes submissions from. `indexing` is the progress of the index worker behind it.
+    pub(crate) fn new(indexing: watch::Receiver<IndexProgress>) -> (Self, Submissions) {
+        let (queue, requests) = mpsc::channel(QUEUE);
+        (Self { queue, indexing }, Submissions(requests))
+    }
+
+    /// Publishes the operations as one transaction in a block of its own, and returns once they are stored and indexed.
+    pub(crate) async fn submit(&self, operations: Vec<OperationBytes>) -> Result<Submission, SubmitError> {
+        let bytes: Vec<_> = operations.into_iter().map(OperationBytes::into_vec).collect();
+        let operations = operations_in_object(&encode_object(&bytes))?;
+        if operations.is_empty() {
+            return Err(SubmitError::NoOperations);
+        }
+        let operation_ids = operations.iter().map(|operation| operation.bytes.id()).collect();
+        let (published, block_made) = oneshot::channel();
+        let request = Request { operations, published };
+        self.queue
+            .send(request)
+            .await
+            .map_err(|_closed| SubmitError::ShuttingDown)?;
+        let (transaction_id, last) = block_made.await.map_err(|_closed| SubmitError::ShuttingDown)?;
+        self.indexing
+            .clone()
+            .wait_for(|progress| progress.state.watermark >= Some(last))
+            .await
+            .map_err(|_closed| SubmitError::ShuttingDown)?;
+        Ok(Submission {
+            transaction_id,
+            operation_ids,
+        })
+    }
+}
+
+/// Submissions that wait for their block.
+#[derive(Debug)]
+pub(crate) struct Submissions(mpsc::Receiver<Request>);
+
+/// Tells the time of a block that is made now.
+pub(crate) type Clock = fn() -> BlockTime;
+
+/// The machine's clock.
+pub(crate) fn system_clock() -> BlockTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_micros())
+        .ok()
+        .and_then(|micros| BlockTime::from_unix_micros(micros).ok())
+        .unwrap_or(BlockTime::MAX)
+}
+
+/// Makes a block of each submission, on top of the cursor.
+#[derive(Debug)]
+pub(crate) struct MemorySource {
+    submissions: Submissions,
+    clock: Clock,
+    tip: Option<Cursor>,
+    last_time: BlockTime,
+    said_caught_up: bool,
+}
+
+impl MemorySource {
+    /// A ledger whose last block is the stored cursor's.
+    pub(crate) fn new(submissions: Submissions, tip: Option<Cursor>, clock: Clock) -> Self {
+        Self {
+            submissions,
+            clock,
+            tip,
+            last_time: BlockTime::MIN,
+            said_caught_up: false,
+        }
+    }
+
+    fn publish(&mut self, request: Request) -> Result<SourceEvent, SourceError> {
+        let Request { operations, published } = request;
+        let block = self.next_block(operations).map_err(|full| SourceError::Unavailable {
+            retryable: false,
+            subject: "the in-memory ledger".to_owned(),
+            detail: format!("no block can follow the last one: {full}"),
+        })?;
+        let cursor = Cursor {
+            slot: block.slot,
+            block: block.number,
+            hash: block.hash,
+        };
+        self.tip = Some(cursor);
+        self.last_time = block.time;
+        if let Some((transaction, operation)) = block
+            .transactions
+            .first()
+            .and_then(|transaction| Some((transaction, transaction.operations.last()?)))
+        {
+            let last = OperationPosition {
+                block: block.number,
+                absn: transaction.absn,
+                osn: operation.osn,
+            };
+            // Whoever submitted may have stopped waiting.
+            let _ = published.send((transaction.id, last));
+        }
+        Ok(SourceEvent::Blocks {
+            blocks: vec![block],
+            cursor,
+        })
+    }
+
+    fn next_block(&self, operations: Vec<PublishedOperation>) -> Result<PublishedBlock, OutOfRange> {
+        let above = |number: u64| number.saturating_add(1);
+        let number = BlockNo::try_from(self.tip.map_or(1, |tip| above(tip.block.get())))?;
+        let slot = SlotNo::try_from(self.tip.map_or(1, |tip| above(tip.slot.get())))?;
+        // A clock may be set back; the time of a ledger is not.
+        let time = (self.clock)().max(self.last_time);
+        let mut content = b"neoprism dev block\0".to_vec();
+        content.extend_from_slice(self.tip.map_or([0; 32], |tip| *tip.hash.as_bytes()).as_slice());
+        content.extend_from_slice(&number.get().to_be_bytes());
+        content.extend_from_slice(&slot.get().to_be_bytes());
+        content.extend_from_slice(&time.unix_micros().to_be_bytes());
+        for operation in &operations {
+            content.extend_from_slice(operation.bytes.id().as_slice());
+        }
+        let hash = sha256(&content);
+        let transaction_id = sha256(&[b"neoprism dev transaction\0".as_slice(), &hash].concat());
+        Ok(PublishedBlock {
+            number,
+            slot,
+            hash: BlockHash::new(hash),
+            time,
+            transactions: vec![PublishedTransaction {
+                absn: TransactionIndex::MIN,
+                id: TransactionId::new(transaction_id),
+                operations,
+            }],
+        })
+    }
+}
+
+impl DltSource for MemorySource {
+    async fn next(&mut self) -> Result<SourceEvent, SourceError> {
+        let Submissions(queue) = &mut self.submissions;
+        match queue.try_recv() {
+            Ok(request) => return self.publish(request),
+            Err(_) if !self.said_caught_up => {
+                self.said_caught_up = true;
+                return Ok(SourceEvent::CaughtUp);
+            }
+            Err(_) => {}
+        }
+        match queue.recv().await {
+            Some(request) => self.publish(request),
+            None => Ok(SourceEvent::End),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use node_storage::contract::IndexerState;
+    use prism_fixtures::Identity;
+
+    use super::*;
+
+    fn clock() -> BlockTime {
+        prism_fixtures::block_time(7)
+    }
+
+    fn create(index: u64) -> OperationBytes {
+        OperationBytes::try_from(Identity::new(1, index).create().bytes).unwrap()
+    }
+
+    fn ledger() -> (DevLedger, Submissions, watch::Sender<IndexProgress>) {
+        let indexing = watch::Sender::default();
+        let (ledger, submissions) = DevLedger::new(indexing.subscribe());
+        (ledger, submissions, indexing)
+    }
+
+    async fn next_block(source: &mut MemorySource) -> PublishedBlock {
+        loop {
+            if let SourceEvent::Blocks { mut blocks, .. } = source.next().await.unwrap() {
+                return blocks.pop().unwrap();
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_submission_is_answered_once_its_operations_are_indexed() {
+        let (ledger, submissions, indexing) = ledger();
+        let mut source = MemorySource::new(submissions, None, clock);
+        let submitted = tokio::spawn(async move { ledger.submit(vec![create(1), create(2)]).await });
+        let block = next_block(&mut source).await;
+        assert!(!submitted.is_finished());
+        let [transaction] = block.transactions.as_slice() else {
+            panic!("{block:?}")
+        };
+        let last = transaction.operations.last().unwrap();
+        indexing.send_replace(IndexProgress {
+            state: IndexerState {
+                watermark: Some(OperationPosition {
+                    block: block.number,
+                    absn: transaction.absn,
+                    osn: last.osn,
+                }),
+                ..IndexerState::default()
+            },
+            ..IndexProgress::default()
+        });
+        let submission = submitted.await.unwrap().unwrap();
+        assert_eq!(submission.transaction_id, transaction.id);
+        assert_eq!(submission.operation_ids, [create(1).id(), create(2).id()]);
+    }
+
+    #[tokio::test]
+    async fn blocks_continue_after_the_stored_cursor() {
+        let (ledger, submissions, _indexing) = ledger();
+        let stored = prism_fixtures::block_of(1, 41, 820, Vec::new());
+        let tip = Cursor {
+            slot: stored.slot,
+            block: stored.number,
+            hash: stored.hash,
+        };
+        let mut source = MemorySource::new(submissions, Some(tip), clock);
+        let _submitted = tokio::spawn(async move { ledger.submit(vec![create(1)]).await });
+        let block = next_block(&mut source).await;
+        assert_eq!((block.number.get(), block.slot.get()), (42, 821));
+        assert_eq!(block.time, clock());
+        assert_ne!(block.hash, stored.hash);
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_published_is_refused() {
+        let (ledger, submissions, _indexing) = ledger();
+        assert!(matches!(
+            ledger.submit(Vec::new()).await,
+            Err(SubmitError::NoOperations)
+        ));
+        let garbage = OperationBytes::try_from(vec![0xff]).unwrap();
+        assert!(matches!(
+            ledger.submit(vec![garbage]).await,
+            Err(SubmitError::Malformed(_))
+        ));
+        drop(submissions);
+        assert!(matches!(
+            ledger.submit(vec![create(1)]).await,
+            Err(SubmitError::ShuttingDown)
+        ));
+    }
+}

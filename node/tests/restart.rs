@@ -1,0 +1,71 @@
+//! A node that ends at any point goes on from there, and comes to the same.
+
+mod common;
+
+use std::io::Write;
+use std::path::Path;
+
+use common::{Database, Running, blocks, lines, write_lines};
+use node_storage::DbBackend;
+use rstest::rstest;
+
+#[rstest]
+#[tokio::test]
+async fn a_killed_indexer_comes_to_the_same_content_as_an_undisturbed_one(
+    #[values(DbBackend::Sqlite, DbBackend::Postgres)] backend: DbBackend,
+) {
+    let (Some(undisturbed), Some(killed)) = (Database::fresh(backend).await, Database::fresh(backend).await) else {
+        return;
+    };
+    let lines = lines(&blocks(1, 400));
+    let ledger = undisturbed.path("ledger.jsonl");
+    write_lines(&ledger, &lines);
+    undisturbed.sync(&ledger);
+
+    // Each run gets a longer part of the ledger, and is killed while it works on what is behind the block it waited for.
+    for reached in [1, 60, 61, 150, 390] {
+        let (node, mut stdin) = Running::start_with_stdin(killed.indexer(Path::new("-"), &[]));
+        node.wait_for("writing");
+        let (before, behind) = lines.split_at((reached + 1) * 2);
+        stdin.write_all((before.join("\n") + "\n").as_bytes()).unwrap();
+        killed.wait_for_block(reached.try_into().unwrap());
+        let text = behind
+            .iter()
+            .take(400)
+            .map(|line| line.clone() + "\n")
+            .collect::<String>();
+        stdin.write_all(text.as_bytes()).unwrap();
+        node.kill();
+    }
+    let last = killed.content().await;
+    assert!(last.cursor.unwrap().block.get() >= 390);
+    killed.sync(&ledger);
+    assert_eq!(killed.content().await, undisturbed.content().await);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_signal_ends_an_indexer_with_0_and_a_cursor_that_is_right(
+    #[values(DbBackend::Sqlite, DbBackend::Postgres)] backend: DbBackend,
+) {
+    let Some(database) = Database::fresh(backend).await else {
+        return;
+    };
+    let blocks = blocks(1, 300);
+    let ledger = database.path("ledger.jsonl");
+    write_lines(&ledger, &lines(&blocks));
+    for signal in ["TERM", "INT"] {
+        let node = Running::start(database.indexer(&ledger, &[]));
+        node.wait_for("writing");
+        node.signal(signal);
+        let outcome = node.end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let content = database.content().await;
+        let cursor = content.cursor.map(|cursor| cursor.block.get());
+        assert_eq!(
+            content.blocks().last().copied(),
+            cursor,
+            "blocks and cursor go together"
+        );
+    }
+}
