@@ -7,30 +7,32 @@ results := justfile_directory() / "target/conformance"
 default:
     @just --list --unsorted
 
-# Fast checks: format, lints, unit tests, the suite on SQLite.
+# Fast checks: format, lints, unit tests, the suite on the model and on SQLite.
 test: lint
     #!/usr/bin/env bash
     set -euo pipefail
-    export TEST_BACKENDS=sqlite CONFORMANCE_RESULTS="{{ results }}"
+    export TEST_BACKENDS=model,sqlite CONFORMANCE_RESULTS="{{ results }}"
     rm -rf "$CONFORMANCE_RESULTS"
     cargo nextest run --workspace -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command))'
     ci/real-data-note
-    cargo run -q -p node-storage-conformance --bin conformance-report -- sqlite
+    "${CARGO_TARGET_DIR:-target}/debug/conformance-report" model sqlite
 
-# Everything on SQLite and PostgreSQL; the last line says how many cases ran on each.
+# Everything on the model, SQLite and PostgreSQL; the last line says how many cases ran on each.
 test-all-backends:
     #!/usr/bin/env bash
     set -euo pipefail
     export CONFORMANCE_RESULTS="{{ results }}"
     rm -rf "$CONFORMANCE_RESULTS"
+    # Builds the commands below too, with the features that the whole workspace needs.
+    cargo nextest run --workspace --no-run
     if [[ ",${TEST_BACKENDS:-postgres}," == *,postgres,* ]]; then
         # Once, before the tests, so that the choice is printed where a person sees it.
-        cargo run -q -p test-databases -- up
+        "${CARGO_TARGET_DIR:-target}/debug/test-databases" up >/dev/null
     fi
     cargo nextest run --workspace
     cargo test --workspace --doc --quiet
     ci/real-data-note
-    cargo run -q -p node-storage-conformance --bin conformance-report -- sqlite postgres
+    "${CARGO_TARGET_DIR:-target}/debug/conformance-report" model sqlite postgres
 
 # Formatting and lints; warnings are errors.
 lint:

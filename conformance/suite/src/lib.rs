@@ -32,6 +32,7 @@ pub mod cases;
 mod data;
 mod expected;
 mod factory;
+pub mod model;
 mod observe;
 mod registry;
 pub mod report;

@@ -1,0 +1,529 @@
+//! The reference model: a store in memory, written to be read rather than to be fast.
+//!
+//! It keeps what was delivered and answers every question by looking at all of it. It shares no judgement with the backends
+//! (it does not use `AppendPlan`, `IndexPlan` or `Cursor::advance`), so that it can be their oracle.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use node_storage_contract::{
+    Access, Appended, BlockHeader, BlockNo, Conflict, ConflictReason, Cursor, DidSuffix, DltCursorRepo, IndexEntry,
+    IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, LedgerOperation,
+    ListedDid, Network, OperationBytes, OperationHash, OperationId, OperationIndex, OperationPosition, OperationRecord,
+    PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError, StorageOwner, Subject, TransactionId,
+    TransactionIndex, TransactionRecord,
+};
+
+use crate::StoreFactory;
+
+/// The store that every backend must behave like. Clones share one store.
+#[derive(Debug, Clone)]
+pub struct ModelStore {
+    content: Arc<Mutex<Content>>,
+    access: Access,
+}
+
+/// What is stored.
+#[derive(Debug, Clone, Default)]
+struct Content {
+    network: Option<Network>,
+    cursor: Option<Cursor>,
+    blocks: BTreeMap<BlockNo, Block>,
+    index: BTreeMap<OperationPosition, IndexOutcome>,
+}
+
+/// A block, its transactions and operations by their indexes; those without operations are not kept.
+#[derive(Debug, Clone)]
+struct Block {
+    header: BlockHeader,
+    transactions: BTreeMap<TransactionIndex, TransactionId>,
+    operations: BTreeMap<(TransactionIndex, OperationIndex), OperationBytes>,
+}
+
+/// The factory of one [`ModelStore`], which it keeps while that is closed.
+#[derive(Debug, Clone, Default)]
+pub struct Model(Arc<Mutex<Content>>);
+
+impl StoreFactory for Model {
+    type Store = ModelStore;
+
+    async fn open(&self, network: Network, access: Access) -> Result<ModelStore> {
+        let store = ModelStore {
+            content: Arc::clone(&self.0),
+            access,
+        };
+        let mut content = store.content();
+        match content.network {
+            Some(stored) if stored != network => {
+                return Err(StorageError::WrongNetwork {
+                    stored,
+                    requested: network,
+                });
+            }
+            None if access.is_write() => content.network = Some(network),
+            Some(_) | None => {}
+        }
+        drop(content);
+        Ok(store)
+    }
+
+    async fn close(&self, store: ModelStore) {
+        drop(store);
+    }
+}
+
+impl ModelStore {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // Content is replaced as a whole, so a panic elsewhere can't leave it half written.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a copy of the content and keeps it if that succeeds: the model's transaction.
+    fn write<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
+        if !self.access.is_write() {
+            return Err(StorageError::ReadOnly);
+        }
+        let mut content = self.content();
+        let mut changed = content.clone();
+        let answer = change(&mut changed)?;
+        *content = changed;
+        Ok(answer)
+    }
+}
+
+fn refuse<T>(at: impl Into<Subject>, reason: ConflictReason) -> Result<T> {
+    Err(StorageError::Conflict(Conflict { at: at.into(), reason }))
+}
+
+impl Block {
+    fn delivered(block: &PublishedBlock) -> Result<Self> {
+        let mut known = Self {
+            header: block.into(),
+            transactions: BTreeMap::new(),
+            operations: BTreeMap::new(),
+        };
+        for transaction in block
+            .transactions
+            .iter()
+            .filter(|transaction| !transaction.operations.is_empty())
+        {
+            let absn = transaction.absn;
+            let mut own = BTreeMap::new();
+            for operation in &transaction.operations {
+                let other = own.insert((absn, operation.osn), operation.bytes.clone());
+                if other.is_some_and(|other| other != operation.bytes) {
+                    return refuse(known.position((absn, operation.osn)), ConflictReason::OtherOperation);
+                }
+            }
+            match known.transactions.insert(absn, transaction.id) {
+                None => known.operations.extend(own),
+                Some(other) if other != transaction.id => {
+                    return refuse(
+                        Subject::Transaction(block.number, absn),
+                        ConflictReason::OtherTransactionId,
+                    );
+                }
+                Some(_) => {
+                    let before = known.operations.iter().filter(|((of, _), _)| *of == absn);
+                    let before = before.map(|(key, bytes)| (*key, bytes.clone())).collect();
+                    known.compare_operations(&own, &before)?;
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    fn position(&self, (absn, osn): (TransactionIndex, OperationIndex)) -> OperationPosition {
+        OperationPosition {
+            block: self.header.number,
+            absn,
+            osn,
+        }
+    }
+
+    /// Refuses a delivered block that is not the one known under its number.
+    fn must_equal(&self, known: &Self) -> Result<()> {
+        let (own, other) = (&self.header, &known.header);
+        if own.hash != other.hash {
+            return refuse(own.number, ConflictReason::OtherBlockHash);
+        }
+        if own.slot != other.slot {
+            return refuse(own.number, ConflictReason::OtherSlot);
+        }
+        if own.time != other.time {
+            return refuse(own.number, ConflictReason::OtherBlockTime);
+        }
+        self.compare_operations(&self.operations, &known.operations)?;
+        for (absn, id) in &self.transactions {
+            if known.transactions.get(absn) != Some(id) {
+                return refuse(
+                    Subject::Transaction(own.number, *absn),
+                    ConflictReason::OtherTransactionId,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_operations(
+        &self,
+        delivered: &BTreeMap<(TransactionIndex, OperationIndex), OperationBytes>,
+        known: &BTreeMap<(TransactionIndex, OperationIndex), OperationBytes>,
+    ) -> Result<()> {
+        let keys: BTreeSet<_> = delivered.keys().chain(known.keys()).collect();
+        for key in keys {
+            match (delivered.get(key), known.get(key)) {
+                (Some(delivered), Some(known)) if delivered == known => {}
+                (Some(_), Some(_)) => return refuse(self.position(*key), ConflictReason::OtherOperation),
+                (Some(_), None) => return refuse(self.position(*key), ConflictReason::OperationAdded),
+                (None, _) => return refuse(self.position(*key), ConflictReason::OperationMissing),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Content {
+    fn append(&mut self, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+        let mut blocks: BTreeMap<BlockNo, Block> = BTreeMap::new();
+        for block in delivered {
+            let block = Block::delivered(block)?;
+            match blocks.get(&block.header.number) {
+                Some(known) => block.must_equal(known)?,
+                None => {
+                    blocks.insert(block.header.number, block);
+                }
+            }
+        }
+        judge_call(&blocks, cursor)?;
+        let before = self.cursor;
+        let known_transactions = self.transactions();
+        self.move_cursor(cursor)?;
+        let mut appended = Appended::default();
+        for (number, block) in blocks {
+            if let Some(before) = before {
+                let known_here = number == before.block;
+                match number.cmp(&before.block) == block.header.slot.cmp(&before.slot) {
+                    false if known_here => return refuse(number, ConflictReason::OtherSlot),
+                    false => return refuse(number, ConflictReason::SlotOrder),
+                    true if known_here && block.header.hash != before.hash => {
+                        return refuse(number, ConflictReason::OtherBlockHash);
+                    }
+                    true => {}
+                }
+            }
+            if let Some(known) = self.blocks.get(&number) {
+                block.must_equal(known)?;
+            } else if !block.operations.is_empty() {
+                if before.is_some_and(|before| number <= before.block) {
+                    return refuse(number, ConflictReason::BelowCursor);
+                }
+                for (absn, id) in &block.transactions {
+                    if let Some((other, other_absn)) = known_transactions.get(id) {
+                        return refuse(
+                            Subject::Transaction(number, *absn),
+                            ConflictReason::TransactionElsewhere {
+                                id: *id,
+                                block: *other,
+                                absn: *other_absn,
+                            },
+                        );
+                    }
+                }
+                appended.blocks += 1;
+                appended.operations += block.operations.len();
+                self.blocks.insert(number, block);
+            }
+        }
+        Ok(appended)
+    }
+
+    /// Where each stored transaction stands.
+    fn transactions(&self) -> BTreeMap<TransactionId, (BlockNo, TransactionIndex)> {
+        let places = self.blocks.iter().flat_map(|(number, block)| {
+            let transactions = block.transactions.iter();
+            transactions.map(|(absn, id)| (*id, (*number, *absn)))
+        });
+        places.collect()
+    }
+
+    fn move_cursor(&mut self, cursor: Cursor) -> Result<()> {
+        let Some(stored) = self.cursor else {
+            self.cursor = Some(cursor);
+            return Ok(());
+        };
+        let order = (cursor.block.cmp(&stored.block), cursor.slot.cmp(&stored.slot));
+        if order == (Ordering::Greater, Ordering::Greater) {
+            self.cursor = Some(cursor);
+        } else if order.0 != order.1 {
+            return refuse(cursor, ConflictReason::CursorOrder { stored });
+        } else if order.0 == Ordering::Equal && cursor.hash != stored.hash {
+            return refuse(cursor, ConflictReason::CursorFork { stored });
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, batch: &[IndexEntry]) -> Result<Indexed> {
+        let mut entries: BTreeMap<OperationPosition, &IndexOutcome> = BTreeMap::new();
+        for entry in batch {
+            if entries
+                .insert(entry.position, &entry.outcome)
+                .is_some_and(|other| *other != entry.outcome)
+            {
+                return refuse(entry.position, ConflictReason::IndexedTwice);
+            }
+        }
+        let stored = self.positions();
+        let watermark = self.watermark();
+        if let (Some(first), Some(last)) = (entries.keys().next(), entries.keys().next_back()) {
+            for position in stored
+                .range(*first..=*last)
+                .chain(entries.keys())
+                .collect::<BTreeSet<_>>()
+            {
+                if !stored.contains(position) {
+                    return refuse(*position, ConflictReason::UnknownPosition);
+                }
+                if !entries.contains_key(position) {
+                    return refuse(*position, ConflictReason::IndexGap);
+                }
+            }
+            let next = stored
+                .iter()
+                .find(|position| watermark.is_none_or(|watermark| **position > watermark));
+            if let Some(next) = next.filter(|next| *next < first) {
+                return refuse(*next, ConflictReason::IndexGap);
+            }
+        }
+        let mut added = 0;
+        for (position, outcome) in entries {
+            if watermark.is_none_or(|watermark| position > watermark) {
+                self.index.insert(position, outcome.clone());
+                added += 1;
+            }
+        }
+        Ok(Indexed {
+            entries: added,
+            watermark: self.watermark(),
+        })
+    }
+
+    fn positions(&self) -> BTreeSet<OperationPosition> {
+        self.blocks
+            .values()
+            .flat_map(|block| block.operations.keys().map(|key| block.position(*key)))
+            .collect()
+    }
+
+    fn watermark(&self) -> Option<OperationPosition> {
+        self.index.keys().next_back().copied()
+    }
+
+    /// Every operation, by position.
+    fn records(&self) -> Vec<OperationRecord> {
+        let mut records = Vec::new();
+        for block in self.blocks.values() {
+            for (key, bytes) in &block.operations {
+                let Some(transaction_id) = block.transactions.get(&key.0).copied() else {
+                    continue;
+                };
+                let position = block.position(*key);
+                records.push(OperationRecord {
+                    operation: LedgerOperation {
+                        position,
+                        block_time: block.header.time,
+                        bytes: bytes.clone(),
+                    },
+                    id: bytes.id(),
+                    slot: block.header.slot,
+                    block_hash: block.header.hash,
+                    transaction_id,
+                    indexing: self.index.get(&position).cloned(),
+                });
+            }
+        }
+        records
+    }
+
+    fn listed(&self) -> Vec<ListedDid> {
+        let mut seen = BTreeSet::new();
+        let mut listed = Vec::new();
+        for (position, outcome) in &self.index {
+            if let IndexOutcome::Did {
+                did, lists_did: true, ..
+            } = outcome
+                && seen.insert(*did)
+            {
+                listed.push(ListedDid {
+                    did: *did,
+                    position: *position,
+                });
+            }
+        }
+        listed
+    }
+}
+
+/// Contradictions within one call.
+fn judge_call(blocks: &BTreeMap<BlockNo, Block>, cursor: Cursor) -> Result<()> {
+    let mut last: Option<&Block> = None;
+    let mut transactions: BTreeMap<TransactionId, (BlockNo, TransactionIndex)> = BTreeMap::new();
+    for block in blocks.values() {
+        if last.is_some_and(|last| last.header.slot >= block.header.slot) {
+            return refuse(block.header.number, ConflictReason::SlotOrder);
+        }
+        last = Some(block);
+    }
+    for block in blocks.values() {
+        for (absn, id) in &block.transactions {
+            if let Some((other, other_absn)) = transactions.insert(*id, (block.header.number, *absn)) {
+                return refuse(
+                    Subject::Transaction(block.header.number, *absn),
+                    ConflictReason::TransactionElsewhere {
+                        id: *id,
+                        block: other,
+                        absn: other_absn,
+                    },
+                );
+            }
+        }
+    }
+    let Some(last) = last.map(|block| block.header) else {
+        return Ok(());
+    };
+    let at_last = cursor.block == last.number && cursor.slot == last.slot && cursor.hash == last.hash;
+    let above_last = cursor.block > last.number && cursor.slot > last.slot;
+    if at_last || above_last {
+        return Ok(());
+    }
+    refuse(cursor, ConflictReason::CursorBelowBlocks { last: last.number })
+}
+
+/// A page of `items`, which stand in order: those above `after`, at most `limit`.
+fn page<T>(
+    items: Vec<T>,
+    after: Option<OperationPosition>,
+    limit: PageLimit,
+    position: impl Fn(&T) -> OperationPosition,
+) -> Vec<T> {
+    let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    items
+        .into_iter()
+        .filter(|item| after.is_none_or(|after| position(item) > after))
+        .take(limit)
+        .collect()
+}
+
+impl RawOperationRepo for ModelStore {
+    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+        self.write(|content| content.append(blocks, cursor))
+    }
+
+    async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
+        Ok(self.content().blocks.get(&number).map(|block| block.header))
+    }
+
+    async fn operations_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<OperationRecord>> {
+        let records = self.content().records();
+        Ok(page(records, after, limit, |record| record.operation.position))
+    }
+
+    async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
+        Ok(self.content().records().into_iter().find(|record| record.id == *id))
+    }
+
+    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
+        let records = self
+            .content()
+            .records()
+            .into_iter()
+            .filter(|record| record.transaction_id == *id)
+            .collect();
+        Ok(TransactionRecord::from_operations(records))
+    }
+
+    async fn bound(&self) -> Result<LedgerBound> {
+        let content = self.content();
+        let positions = content.positions();
+        Ok(LedgerBound {
+            cursor: content.cursor,
+            last: positions.last().copied(),
+            operations: u64::try_from(positions.len()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+impl IndexedOperationRepo for ModelStore {
+    async fn index(&self, batch: &[IndexEntry]) -> Result<Indexed> {
+        self.write(|content| content.index(batch))
+    }
+
+    async fn operations_of_did(
+        &self,
+        did: &DidSuffix,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<OperationRecord>> {
+        let mut records = self.content().records();
+        records.retain(|record| record.indexing.as_ref().and_then(IndexOutcome::did) == Some(*did));
+        Ok(page(records, after, limit, |record| record.operation.position))
+    }
+
+    async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
+        let mut wanted: BTreeSet<_> = hashes.iter().copied().collect();
+        let content = self.content();
+        let owners = content.index.iter().filter_map(|(position, outcome)| match outcome {
+            IndexOutcome::Storage { did, operation_hash } if wanted.remove(operation_hash) => Some(StorageOwner {
+                operation_hash: *operation_hash,
+                position: *position,
+                did: *did,
+            }),
+            _ => None,
+        });
+        Ok(owners.collect())
+    }
+
+    async fn listed_did(&self, did: &DidSuffix) -> Result<Option<ListedDid>> {
+        Ok(self.content().listed().into_iter().find(|listed| listed.did == *did))
+    }
+
+    async fn listed_dids_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Result<Vec<ListedDid>> {
+        let listed = self.content().listed();
+        Ok(page(listed, after, limit, |listed| listed.position))
+    }
+}
+
+impl IndexerStateRepo for ModelStore {
+    async fn indexer_state(&self) -> Result<IndexerState> {
+        let content = self.content();
+        let watermark = content.watermark();
+        let mut complete = content.blocks.values().filter(|block| {
+            let last = block.operations.keys().next_back().map(|key| block.position(*key));
+            last <= watermark
+        });
+        Ok(IndexerState {
+            watermark,
+            last_stored: content.positions().last().copied(),
+            last_indexed_block: complete.next_back().map(|block| block.header),
+        })
+    }
+}
+
+impl DltCursorRepo for ModelStore {
+    async fn cursor(&self) -> Result<Option<Cursor>> {
+        Ok(self.content().cursor)
+    }
+
+    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
+        self.write(|content| content.move_cursor(cursor))
+    }
+
+    async fn network(&self) -> Result<Option<Network>> {
+        Ok(self.content().network)
+    }
+}
