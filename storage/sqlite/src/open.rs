@@ -168,7 +168,10 @@ async fn refuse_foreign_file(options: &SqliteOptions) -> Result<()> {
     };
     let metadata = std::fs::metadata(path).map_err(|error| StorageError::Unavailable {
         retryable: error.kind() == ErrorKind::NotFound,
-        detail: format!("{} can't be opened: {error}", path.display()),
+        detail: format!(
+            "{} can't be opened: {error}; check --data-dir, --network and --db-url, or make it with `neoprism-node db migrate`",
+            path.display()
+        ),
     })?;
     if !metadata.is_file() {
         return Err(foreign("it is not a file".to_owned()));
