@@ -5,7 +5,7 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 
-use common::{Database, Running, append, blocks, changed, lines, run, write_lines};
+use common::{Database, Running, Signal, append, blocks, changed, lines, run, write_lines};
 use node_storage::DbBackend;
 use prism_fixtures::{LedgerShape, ledger, transaction};
 use rstest::rstest;
@@ -181,7 +181,7 @@ async fn what_comes_through_a_pipe_is_stored_before_the_pipe_is_closed() {
     node.wait_for("writing");
     // Block 3 could still grow.
     database.wait_for_block(2);
-    node.signal("TERM");
+    node.signal(Signal::TERM);
     assert_eq!(node.end().code, Some(0));
     assert_eq!(database.content().await.blocks(), [1, 2]);
 }
@@ -205,7 +205,7 @@ async fn a_file_that_grows_is_followed(#[values(DbBackend::Sqlite, DbBackend::Po
     append(&ledger, &(rest.to_owned() + "\n"));
     database.wait_for_block(2);
     assert_eq!(database.content().await.blocks(), [1, 2], "block 3 may still grow");
-    node.signal("INT");
+    node.signal(Signal::INT);
     assert_eq!(node.end().code, Some(0));
 }
 

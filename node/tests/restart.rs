@@ -5,7 +5,7 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 
-use common::{Database, Running, blocks, lines, write_lines};
+use common::{Database, Running, Signal, blocks, lines, write_lines};
 use node_storage::DbBackend;
 use rstest::rstest;
 
@@ -54,7 +54,7 @@ async fn a_signal_ends_an_indexer_with_0_and_a_cursor_that_is_right(
     let blocks = blocks(1, 300);
     let ledger = database.path("ledger.jsonl");
     write_lines(&ledger, &lines(&blocks));
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let node = Running::start(database.indexer(&ledger, &[]));
         node.wait_for("writing");
         node.signal(signal);

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Database, Running, append, blocks, http, lines, node, run, write_lines};
+use common::{Database, Running, Signal, append, blocks, http, lines, node, run, write_lines};
 use node_storage::DbBackend;
 use prism_fixtures::{Identity, sample};
 use rstest::rstest;
@@ -27,7 +27,7 @@ async fn an_indexer_serves_on_after_the_end_of_its_file(
     let (status, body) = node.get("/api/indexer-stats");
     assert_eq!(status, 200);
     assert!(body.contains(r#""last_prism_block_number":5"#), "{body}");
-    node.signal("INT");
+    node.signal(Signal::INT);
     assert_eq!(node.end().code, Some(0));
 }
 
@@ -48,7 +48,7 @@ async fn a_resolver_waits_for_a_database_that_is_not_there_yet(
     resolver.wait_until_ready(200);
     let did = database.content().await.listed[0].did;
     assert_eq!(resolver.get(&format!("/api/dids/did:prism:{did}/protobuf")).0, 200);
-    resolver.signal("TERM");
+    resolver.signal(Signal::TERM);
     assert_eq!(resolver.end().code, Some(0));
 }
 
@@ -132,7 +132,7 @@ async fn dev_publishes_the_sample_once_and_says_what_to_try(
     let did = sample()[0].did;
     first.wait_for_answer(&format!("/1.0/identifiers/did:prism:{did}"));
     assert_eq!(first.get(&format!("/1.0/identifiers/did:prism:{did}")).0, 200);
-    first.signal("TERM");
+    first.signal(Signal::TERM);
     let outcome = first.end();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     let before = database.content().await;
@@ -140,7 +140,7 @@ async fn dev_publishes_the_sample_once_and_says_what_to_try(
     let second = Running::start(database.node(&["dev", "--port", "0", "--sample"]));
     second.wait_for("into an empty database only");
     second.wait_for_answer(&format!("/1.0/identifiers/did:prism:{did}"));
-    second.signal("TERM");
+    second.signal(Signal::TERM);
     assert_eq!(second.end().code, Some(0));
     assert_eq!(database.content().await, before);
 }
@@ -162,7 +162,7 @@ async fn a_submission_is_seen_by_the_next_request_and_continues_the_stored_ledge
         let (status, answer) = http(&dev.address(), "POST", "/api/submissions/signed-operations", &body);
         assert!((200..300).contains(&status), "{status} {answer}");
         assert_eq!(dev.get(&format!("/1.0/identifiers/{}", identity.did())).0, 200);
-        dev.signal("TERM");
+        dev.signal(Signal::TERM);
         assert_eq!(dev.end().code, Some(0));
     }
     assert_eq!(database.content().await.blocks(), [1, 2]);

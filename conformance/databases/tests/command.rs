@@ -9,10 +9,11 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{ABSENT_IMAGE, Machine, TIME_BUILT, count, execute, exists, migrations_directory, stderr, stdout, unique};
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 use test_databases::{PostgresServer, Source};
@@ -108,10 +109,8 @@ async fn a_server_that_has_ended_is_replaced() {
         .find(|name| name.starts_with("test-databases-postgres-"))
         .unwrap();
     let lock_file = fs::read_to_string(machine.path().join(&data).join("data/postmaster.pid")).unwrap();
-    let kill = Command::new("kill")
-        .args(["-s", "KILL", lock_file.lines().next().unwrap()])
-        .status();
-    assert!(kill.unwrap().success());
+    let process = lock_file.lines().next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
 
     let second = machine.command().arg("up").output().unwrap();
 

@@ -18,6 +18,8 @@ use node_storage::{
     RawOperationRepo,
 };
 use prism_fixtures::{LedgerShape, ledger, ledger_line};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use tempfile::TempDir;
 use test_databases::{PostgresDatabase, PostgresServer};
 
@@ -369,13 +371,9 @@ impl Running {
         });
     }
 
-    /// Sends SIGTERM or SIGINT.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// SIGKILL: the program gets no chance to end anything.

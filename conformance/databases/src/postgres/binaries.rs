@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
 use super::shared_directory::{Record, Remains, effective_user};
@@ -199,14 +200,11 @@ pub(super) async fn remove(directory: &Path, url: &Url) -> Result<()> {
     // server that does not answer, yet runs, ends by itself within a minute once its lock file is gone.
     if probe::running_version(url, STOP_LIMIT).await.is_ok()
         && let Ok(lock_file) = fs::read_to_string(directory.join("data/postmaster.pid"))
-        && let Some(process) = lock_file.lines().next()
+        && let Some(process) = lock_file.lines().next().and_then(|line| line.parse().ok())
+        && let Some(process) = Pid::from_raw(process)
     {
-        // Immediate shutdown: there is nothing to keep.
-        let kill = Command::new("kill")
-            .args(["-s", "QUIT", process])
-            .status()
-            .map_err(Error::io("run kill"))?;
-        if kill.success() {
+        // SIGQUIT is the immediate shutdown: there is nothing to keep.
+        if kill_process(process, Signal::QUIT).is_ok() {
             let gone = background::poll(STOP_LIMIT, async || {
                 match TcpListener::bind(url.socket_addrs(|| None).unwrap_or_default().as_slice()) {
                     Ok(_) => Attempt::Done(()),
