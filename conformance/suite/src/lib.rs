@@ -37,6 +37,7 @@ mod observe;
 mod registry;
 pub mod report;
 mod run;
+pub mod streams;
 
 pub use factory::StoreFactory;
 pub use registry::{CASES, Case};

@@ -1,0 +1,82 @@
+//! A call of a store, and its answer.
+
+use node_storage_contract::{
+    Appended, BlockHeader, BlockNo, Cursor, DidSuffix, IndexEntry, Indexed, IndexerState, ListedDid, Network,
+    NodeStorage, OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, Result,
+    StorageOwner, TransactionId, TransactionRecord,
+};
+
+/// What a step asks of a store.
+#[derive(Debug)]
+pub(super) enum Call {
+    Append(Vec<PublishedBlock>, Cursor),
+    AdvanceCursor(Cursor),
+    Index(Vec<IndexEntry>),
+    IndexAll,
+    Read(Read),
+    Reopen,
+}
+
+/// A call that changes nothing.
+#[derive(Debug)]
+pub(super) enum Read {
+    Operations(Option<OperationPosition>, PageLimit),
+    OperationsOfDid(DidSuffix, Option<OperationPosition>, PageLimit),
+    ListedDids(Option<OperationPosition>, PageLimit),
+    Block(BlockNo),
+    Operation(OperationId),
+    Transaction(TransactionId),
+    ListedDid(DidSuffix),
+    StorageOwners(Vec<OperationHash>),
+    Network,
+}
+
+/// What a store answers to a call.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    Done,
+    Appended(Appended),
+    Indexed(Indexed),
+    State(IndexerState),
+    Operations(Vec<OperationRecord>),
+    Operation(Option<OperationRecord>),
+    Transaction(Option<TransactionRecord>),
+    Block(Option<BlockHeader>),
+    ListedDids(Vec<ListedDid>),
+    ListedDid(Option<ListedDid>),
+    Owners(Vec<StorageOwner>),
+    Network(Option<Network>),
+}
+
+impl Call {
+    /// Asks a store. Reopening is for whoever has the factory, and is answered at once.
+    pub(super) async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Answer> {
+        match self {
+            Self::Append(blocks, cursor) => store.append(blocks, *cursor).await.map(Answer::Appended),
+            Self::AdvanceCursor(cursor) => store.advance_cursor(*cursor).await.map(|()| Answer::Done),
+            Self::Index(batch) => store.index(batch).await.map(Answer::Indexed),
+            Self::IndexAll => node_service::index::index_all(store).await.map(Answer::State),
+            Self::Read(read) => read.ask(store).await,
+            Self::Reopen => Ok(Answer::Done),
+        }
+    }
+}
+
+impl Read {
+    async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Answer> {
+        match self {
+            Self::Operations(after, limit) => store.operations_after(*after, *limit).await.map(Answer::Operations),
+            Self::OperationsOfDid(did, after, limit) => store
+                .operations_of_did(did, *after, *limit)
+                .await
+                .map(Answer::Operations),
+            Self::ListedDids(after, limit) => store.listed_dids_after(*after, *limit).await.map(Answer::ListedDids),
+            Self::Block(number) => store.block(*number).await.map(Answer::Block),
+            Self::Operation(id) => store.operation(id).await.map(Answer::Operation),
+            Self::Transaction(id) => store.transaction(id).await.map(Answer::Transaction),
+            Self::ListedDid(did) => store.listed_did(did).await.map(Answer::ListedDid),
+            Self::StorageOwners(hashes) => store.storage_owners(hashes).await.map(Answer::Owners),
+            Self::Network => store.network().await.map(Answer::Network),
+        }
+    }
+}
