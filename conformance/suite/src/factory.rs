@@ -23,6 +23,18 @@ pub trait StoreFactory: Sync {
     fn close(&self, store: Self::Store) -> impl Future<Output = ()> + Send;
 }
 
+impl<F: StoreFactory> StoreFactory for &F {
+    type Store = F::Store;
+
+    fn open(&self, network: Network, access: Access) -> impl Future<Output = Result<Self::Store>> + Send {
+        (**self).open(network, access)
+    }
+
+    fn close(&self, store: Self::Store) -> impl Future<Output = ()> + Send {
+        (**self).close(store)
+    }
+}
+
 /// The network of every store whose case is not about networks.
 pub(crate) const NETWORK: Network = Network::Custom;
 

@@ -19,6 +19,7 @@ use std::path::Path;
 use node_storage::contract::{Access, Network, Result};
 use node_storage::{DbBackend, DbBackendConfig, NodeStorageBackend};
 use node_storage_conformance::StoreFactory;
+use sqlx::{Connection, Executor, PgConnection};
 use test_databases::{Migrations, PostgresDatabase, PostgresServer, SqliteFile};
 
 /// The migrations of an engine.
@@ -63,6 +64,22 @@ impl PostgresFactory {
     pub async fn new() -> Self {
         let server = PostgresServer::shared().await.unwrap();
         Self(server.database(&migrations("postgres")).await.unwrap())
+    }
+
+    /// Makes the database what it was when it was new, in a fraction of the time that a new one takes.
+    pub async fn clear(&self) {
+        let mut connection = PgConnection::connect(self.0.url()).await.unwrap();
+        // Not TRUNCATE, which makes new files for every table and index.
+        connection
+            .execute(
+                "DELETE FROM listed_did; DELETE FROM indexer_watermark; DELETE FROM indexed_operation;
+                DELETE FROM raw_operation; DELETE FROM ledger_transaction; DELETE FROM block;
+                DELETE FROM dlt_cursor; DELETE FROM network;
+                INSERT INTO dlt_cursor (singleton) VALUES (1); INSERT INTO indexer_watermark (singleton) VALUES (1);",
+            )
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
     }
 }
 
