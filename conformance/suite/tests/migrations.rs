@@ -4,6 +4,10 @@
 mod common;
 
 use std::fs;
+use std::future::{Future, poll_fn};
+use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 
 use common::database::Database;
 use common::migrations;
@@ -193,6 +197,127 @@ async fn newer_or_changed_schema_is_refused(#[case] backend: DbBackend) {
     }
     assert_eq!(applied(&database).await.len(), before.len() - 1);
     assert_eq!(database.texts("SELECT name FROM network").await, Vec::<String>::new());
+}
+
+/// A step that fails, here because somebody else has made a table of its name, is undone as a whole, and the version before
+/// goes on working for the program that knows it.
+#[rstest]
+#[case::sqlite(DbBackend::Sqlite)]
+#[case::postgres(DbBackend::Postgres)]
+#[tokio::test]
+async fn failed_migration_leaves_the_version_before(#[case] backend: DbBackend) {
+    let Some(database) = Database::empty(backend).await else {
+        return;
+    };
+    database.migrate_to(1).await;
+    let before = applied(&database).await;
+    database.execute("CREATE TABLE listed_did (did INTEGER)").await.unwrap();
+    let opened = database.open(Network::Custom, MIGRATE).await;
+    assert!(opened.is_err(), "a migration that can't run is refused");
+    assert_eq!(applied(&database).await, before);
+    let undone = database
+        .execute("INSERT INTO indexer_watermark (singleton) VALUES (1)")
+        .await;
+    assert!(undone.is_err(), "no table of the failed step is there");
+    database.execute("DROP TABLE listed_did").await.unwrap();
+    let store = database.filled().await;
+    assert!(store.indexer_state().await.unwrap().is_complete());
+}
+
+/// Wherever an opening is dropped while it migrates, each version is there as a whole or not at all.
+#[rstest]
+#[case::sqlite(DbBackend::Sqlite)]
+#[case::postgres(DbBackend::Postgres)]
+#[tokio::test]
+async fn interrupted_migration_leaves_a_version(#[case] backend: DbBackend) {
+    let latest = usize::try_from(latest_version().await).unwrap();
+    let mut polls = 0;
+    loop {
+        let Some(database) = Database::empty(backend).await else {
+            return;
+        };
+        let opened = poll_at_most(polls, database.open(Network::Custom, MIGRATE)).await;
+        let is_finished = opened.is_some();
+        if let Some(store) = opened {
+            store.unwrap().close().await;
+        }
+        let store = database.filled().await;
+        assert_eq!(applied(&database).await.len(), latest);
+        assert!(store.indexer_state().await.unwrap().is_complete());
+        store.close().await;
+        if is_finished {
+            break;
+        }
+        // A whole opening takes about fifty polls on SQLite, and a thousand on PostgreSQL.
+        polls += 1 + polls / 2;
+    }
+    assert!(polls > 0, "some openings were interrupted");
+}
+
+/// Polls a future so often, and drops it where it is not ready by then.
+async fn poll_at_most<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Openings that find an old schema at the same time migrate it once; each of them then has the store.
+#[rstest]
+#[case::sqlite(DbBackend::Sqlite)]
+#[case::postgres(DbBackend::Postgres)]
+#[tokio::test(flavor = "multi_thread")]
+async fn openings_that_migrate_at_once_do_it_once(#[case] backend: DbBackend) {
+    let Some(database) = Database::empty(backend).await else {
+        return;
+    };
+    let open = async || {
+        let store = database.open(Network::Custom, MIGRATE).await.unwrap();
+        store.check_ready().await.unwrap();
+        // On SQLite the others wait for this.
+        store.close().await;
+    };
+    tokio::join!(open(), open(), open(), open());
+    let latest = usize::try_from(latest_version().await).unwrap();
+    assert_eq!(applied(&database).await.len(), latest);
+}
+
+/// A database that has applied a migration keeps the checksum of its text, and is refused once the text is another: what has
+/// been committed here stays as it is, and a change is a migration of its own.
+#[tokio::test]
+async fn migrations_are_those_on_record() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let record = fs::read_to_string(root.join("schema/checksums.sha384")).unwrap();
+    let mut found = Vec::new();
+    for engine in ["postgres", "sqlite"] {
+        let migrator = Migrator::new(migrations(engine).directory().to_owned()).await.unwrap();
+        for migration in migrator.iter() {
+            let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+            let name = migration.description.replace(' ', "_");
+            found.push(format!("{checksum}  {engine}/{:04}_{name}.sql", migration.version));
+        }
+    }
+    let recorded: Vec<_> = record.lines().map(str::to_owned).collect();
+    for line in &recorded {
+        let (_, file) = line.split_once("  ").unwrap();
+        assert!(
+            found.contains(line),
+            "migrations/{file} was changed or removed after it was recorded: write a new one instead"
+        );
+    }
+    for line in &found {
+        let (_, file) = line.split_once("  ").unwrap();
+        assert!(
+            recorded.contains(line),
+            "migrations/{file} is not on record: run `just schema-golden`"
+        );
+    }
 }
 
 /// The applied migrations, with their checksums.

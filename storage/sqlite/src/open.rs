@@ -196,14 +196,17 @@ async fn refuse_foreign_file(options: &SqliteOptions) -> Result<()> {
     }
 }
 
-/// `application_id` and number of objects of the database.
+/// `application_id` and number of objects of the database, but for the migration runner's table: that is all there is where a
+/// process was interrupted before the first migration, which sets the `application_id`.
 async fn owner(connection: &mut SqliteConnection) -> std::result::Result<(i64, i64), sqlx::Error> {
     // A pragma has no columns that the macros could check.
     let application = sqlx::query_scalar::<_, i64>("PRAGMA application_id")
         .fetch_one(&mut *connection)
         .await?;
-    let objects = sqlx::query_scalar!(r#"SELECT count(*) AS "objects!: i64" FROM sqlite_schema"#)
-        .fetch_one(&mut *connection)
-        .await?;
+    let objects = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "objects!: i64" FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'"#
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     Ok((application, objects))
 }
