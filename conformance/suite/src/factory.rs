@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use node_storage_contract::{Access, Network, NodeStorage, Result};
+use node_storage_contract::{Access, Network, NodeStorage, RawOperationRepo, Result};
 
 /// Opens the store of one case.
 ///
@@ -55,4 +55,21 @@ pub(crate) async fn open_read_only<F: StoreFactory>(factory: &F) -> F::Store {
         .open(NETWORK, Access::Read)
         .await
         .expect("the store of a case can be opened for reading")
+}
+
+/// What the store of a new factory holds, in a word, where it should hold nothing. `None` where it is empty, and where it
+/// can't be read: then it is the case that says what is wrong.
+pub(crate) async fn what_is_in<F: StoreFactory>(factory: &F) -> Option<String> {
+    let store = factory.open(NETWORK, Access::Read).await.ok()?;
+    let content = store
+        .bound()
+        .await
+        .ok()
+        .and_then(|bound| match (bound.operations, bound.cursor) {
+            (0, None) => None,
+            (0, Some(_)) => Some("it has a cursor".to_owned()),
+            (operations, _) => Some(format!("it has operations, {operations} of them")),
+        });
+    factory.close(store).await;
+    content
 }

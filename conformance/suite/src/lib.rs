@@ -14,11 +14,18 @@
 //! store through the traits of the contract alone and compares whole answers: with what was delivered, never with what
 //! another backend does.
 //!
-//! Two environment variables, read while the tests run:
+//! A case runs on a thread of its own. One that does not end is cut after five minutes and fails by its name, also where the
+//! store blocks the thread that polls it.
 //!
-//! * `TEST_BACKENDS` is a comma-separated list of backends. The tests of the others do nothing. Unset, all of them run.
-//! * `CONFORMANCE_RESULTS` is the absolute path of a directory in which every case that passed leaves a file. The command
-//!   `conformance-report` compares these with [`CASES`], so that a case that did not run counts as one that failed.
+//! Environment variables, read while the tests run:
+//!
+//! * `TEST_BACKENDS` is a comma-separated list of backends. The tests of the others do nothing, and say so. Unset, all of
+//!   them run.
+//! * `CONFORMANCE_CASE_LIMIT` is the number of seconds after which a case is cut, with the making of its store: 300 unless
+//!   set.
+//! * `CONFORMANCE_RESULTS` is the absolute path of a directory in which every case leaves a record of how it ended. The
+//!   command `conformance-report`, or [`report::main`] in a program of one's own, compares these with [`CASES`], so that a
+//!   case that did not run counts as one that failed.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -34,6 +41,7 @@ mod expected;
 mod factory;
 pub mod model;
 mod observe;
+mod record;
 mod registry;
 pub mod report;
 mod run;
@@ -41,10 +49,4 @@ pub mod streams;
 
 pub use factory::StoreFactory;
 pub use registry::{CASES, Case};
-pub use run::{chosen_backends, is_chosen, run_case};
-
-/// What [`conformance_tests!`] needs in the crate that calls it.
-#[doc(hidden)]
-pub mod exports {
-    pub use {rstest, tokio};
-}
+pub use run::{Exclusion, chosen_backends, is_chosen, run_case};

@@ -1,5 +1,7 @@
 //! The list of all cases, and what is made of it.
 
+use std::fmt;
+
 /// A registered case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
@@ -7,6 +9,13 @@ pub struct Case {
     pub concern: &'static str,
     /// The name of the case, a fact about a store that keeps the contract.
     pub name: &'static str,
+}
+
+impl fmt::Display for Case {
+    /// `concern::name`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.concern, self.name)
+    }
 }
 
 /// Calls the macro in brackets with the arguments behind it, a semicolon, and the list of cases. A case that is missing
@@ -186,31 +195,37 @@ with_all_cases!([registry]);
 
 /// Makes a module of tests, one for each case, of a backend: its name, and an expression that makes a new
 /// [`StoreFactory`](crate::StoreFactory) and may `.await`.
+///
+/// A case that the backend can't pass is excluded with a reason, `exclude = [("concern::name", "reason"), …]`. It is not
+/// run, appears in every report, and never counts as passed.
 #[macro_export]
 macro_rules! conformance_tests {
     ($backend:ident, $factory:expr $(,)?) => {
-        $crate::with_all_cases!([$crate::tests_of_all_cases] $backend, $factory);
+        $crate::conformance_tests!($backend, $factory, exclude = []);
+    };
+    ($backend:ident, $factory:expr, exclude = [$(($case:expr, $reason:expr)),* $(,)?] $(,)?) => {
+        $crate::with_all_cases!([$crate::tests_of_all_cases] $backend, $factory, [$(($case, $reason)),*]);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tests_of_all_cases {
-    ($backend:ident, $factory:expr; $($concern:ident { $($case:ident)* })*) => {
+    ($backend:ident, $factory:expr, $exclusions:tt; $($concern:ident { $($case:ident)* })*) => {
         mod $backend {
             $(mod $concern {
                 #[allow(unused_imports, reason = "the expression of a factory may need none")]
                 use super::super::*;
-                use $crate::exports::{rstest, tokio};
                 $(
-                    #[rstest::rstest]
-                    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-                    async fn $case() {
-                        if $crate::is_chosen(stringify!($backend)) {
-                            let factory = $factory;
-                            let case = $crate::cases::$concern::$case(&factory);
-                            $crate::run_case(stringify!($backend), stringify!($concern), stringify!($case), case).await;
-                        }
+                    #[test]
+                    fn $case() {
+                        $crate::run_case(
+                            stringify!($backend),
+                            $crate::Case { concern: stringify!($concern), name: stringify!($case) },
+                            &$exclusions,
+                            async || $factory,
+                            async |factory| $crate::cases::$concern::$case(factory).await,
+                        );
                     }
                 )*
             })*
