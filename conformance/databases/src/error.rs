@@ -66,6 +66,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// `TEST_POSTGRES_HOSTILE` asks for what the server does not have.
+    #[error(
+        "TEST_POSTGRES_HOSTILE is set, but the server has neither ICU collations for databases (PostgreSQL 15 and newer) nor \
+         a locale other than C; use a server that has, for example one of ci/postgres-image, or unset it"
+    )]
+    NotHostile,
     /// A statement on the PostgreSQL server failed.
     #[error("PostgreSQL can't {action}: {source}")]
     Postgres {

@@ -23,6 +23,8 @@
 //! 3. `initdb` and `postgres` on `PATH` or under `/usr/lib/postgresql`, run in a temporary directory;
 //! 4. an error that says how to get one.
 //!
+//! `TEST_POSTGRES_IMAGE=none` goes to step 3 at once.
+//!
 //! A server that this crate started serves every process of its user, threads and processes alike, and stays for the
 //! next run; `test-databases down` stops it.
 //!
@@ -30,6 +32,11 @@
 //! handle is dropped, unless the thread is panicking: then it stays, and where to find it is printed. A test that fails
 //! should therefore panic (`unwrap`, `assert!`) and not return `Err`. Databases that stay (also those of a process that
 //! was killed) are dropped a day later. An SQLite file is made and removed alike, in a temporary directory.
+//!
+//! With `TEST_POSTGRES_HOSTILE=1`, PostgreSQL's databases have a linguistic collation and another locale, time zone and
+//! formats than a developer's: what a program stores and answers must not change. With `TEST_DATABASES_TIMINGS=FILE`, each
+//! migrated database appends what it cost to a file: its engine, and the microseconds to make it, to connect to it (once,
+//! for the measurement) and to drop it, separated by tabs.
 //!
 //! For Unix-like systems.
 
@@ -40,6 +47,7 @@ mod once;
 mod postgres;
 mod random;
 mod sqlite;
+mod timings;
 
 pub use error::Error;
 pub use migrations::Migrations;

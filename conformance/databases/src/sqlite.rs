@@ -6,12 +6,14 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::Instant;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use crate::once::OncePerName;
+use crate::timings::Timings;
 use crate::{Error, Migrations, Result, background};
 
 const FILE_NAME: &str = "test.db";
@@ -29,25 +31,36 @@ pub struct SqliteFile {
     directory: Option<TempDir>,
     path: PathBuf,
     url: String,
+    timings: Option<Timings>,
 }
 
 impl SqliteFile {
     /// A database with no table, as a file of 0 bytes.
     pub fn empty() -> Result<Self> {
-        Self::with_content(&[])
+        Self::with_content(&[], None)
     }
 
     /// A database that the migrations were applied to.
     pub async fn migrated(migrations: &Migrations) -> Result<Self> {
+        let timings = Timings::start("sqlite");
         let template = {
             let migrations = migrations.clone();
             async || background::run(async move || build_template(&migrations).await).await
         };
         let content = TEMPLATES.get_or_try_init(migrations.hash(), template).await?;
-        Self::with_content(&content)
+        let mut file = Self::with_content(&content, timings)?;
+        if let Some(timings) = &mut file.timings {
+            timings.cloned();
+            let options = SqliteConnectOptions::new().filename(&file.path);
+            let connection = SqliteConnection::connect_with(&options).await;
+            let connected = async { connection?.close().await };
+            connected.await.map_err(Error::sqlite("open the file of a test"))?;
+            timings.connected();
+        }
+        Ok(file)
     }
 
-    fn with_content(content: &[u8]) -> Result<Self> {
+    fn with_content(content: &[u8], timings: Option<Timings>) -> Result<Self> {
         let directory = private_directory()?;
         let path = directory.path().join(FILE_NAME);
         OpenOptions::new()
@@ -62,6 +75,7 @@ impl SqliteFile {
             directory: Some(directory),
             url: without_parameters(url),
             path,
+            timings,
         })
     }
 
@@ -79,6 +93,7 @@ impl SqliteFile {
 impl Drop for SqliteFile {
     fn drop(&mut self) {
         let Some(directory) = self.directory.take() else { return };
+        let started = Instant::now();
         if thread::panicking() {
             let _ = directory.keep();
             eprintln!(
@@ -90,6 +105,8 @@ impl Drop for SqliteFile {
                 "test-databases: the directory of {} can't be removed: {error}",
                 self.path.display()
             );
+        } else if let Some(timings) = &self.timings {
+            timings.dropped(started.elapsed());
         }
     }
 }

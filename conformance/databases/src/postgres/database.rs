@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgPool;
 use url::Url;
 
+use crate::timings::Timings;
 use crate::{Error, background};
 
 /// How long dropping may take before the test goes on without it.
@@ -22,6 +23,7 @@ pub struct PostgresDatabase {
     url: String,
     printable_url: String,
     maintenance: PgPool,
+    timings: Option<Timings>,
 }
 
 impl fmt::Debug for PostgresDatabase {
@@ -47,7 +49,14 @@ impl PostgresDatabase {
             url: url.into(),
             printable_url: printable_url.into(),
             maintenance,
+            timings: None,
         }
+    }
+
+    /// Has what it costs written down when it is dropped.
+    pub(super) fn with_timings(mut self, timings: Option<Timings>) -> Self {
+        self.timings = timings;
+        self
     }
 
     /// The database's name.
@@ -73,6 +82,7 @@ impl Drop for PostgresDatabase {
         // The name is this crate's own: it needs no quotes.
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let maintenance = self.maintenance.clone();
+        let started = Instant::now();
         let dropped = background::run_blocking(DROP_LIMIT, async move || {
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
                 .execute(&maintenance)
@@ -84,6 +94,8 @@ impl Drop for PostgresDatabase {
                 "test-databases: {} stays until it is swept in a day: {error}",
                 self.name
             );
+        } else if let Some(timings) = &self.timings {
+            timings.dropped(started.elapsed());
         }
     }
 }

@@ -22,6 +22,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 pub(super) struct Settings {
     url: Option<Url>,
     image: String,
+    /// Whether databases are made hostile.
+    pub(super) hostile: bool,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
         Ok(Self {
             url,
             image: set("TEST_POSTGRES_IMAGE").unwrap_or_else(|| DEFAULT_IMAGE.to_owned()),
+            hostile: set("TEST_POSTGRES_HOSTILE").is_some_and(|value| value != "0"),
         })
     }
 }

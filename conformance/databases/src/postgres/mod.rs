@@ -3,6 +3,7 @@
 mod binaries;
 mod container;
 mod database;
+mod hostile;
 mod locate;
 mod probe;
 mod server;

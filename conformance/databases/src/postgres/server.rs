@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::hostile::Hostile;
 use super::locate::{self, Settings};
 use super::{PostgresDatabase, sweep, template};
 use crate::once::OncePerName;
+use crate::timings::Timings;
 use crate::{Error, Migrations, Result, background, random};
 
 static SHARED: OnceCell<Result<PostgresServer>> = OnceCell::const_new();
@@ -64,6 +67,8 @@ pub struct PostgresServer {
     /// Connections to the database that the URL names, for `CREATE DATABASE` and `DROP DATABASE`. They live on the
     /// background runtime.
     maintenance: PgPool,
+    /// How its databases are made where `TEST_POSTGRES_HOSTILE` asks for hostile ones.
+    hostile: Option<Hostile>,
     /// The templates that this process has seen complete, by name.
     templates: OncePerName<()>,
 }
@@ -84,13 +89,20 @@ impl PostgresServer {
     pub async fn shared() -> Result<&'static Self, &'static Error> {
         let shared = SHARED.get_or_init(async || {
             let server = background::run(async || {
-                let located = locate::find_or_start(&Settings::from_environment()?).await?;
-                let server = Self::connect(located.found, located.url);
+                let settings = Settings::from_environment()?;
+                let located = locate::find_or_start(&settings).await?;
+                let mut server = Self::connect(located.found, located.url);
+                if settings.hostile {
+                    server.hostile = Some(Hostile::on_server(&server.maintenance).await?);
+                }
                 sweep::drop_leftovers(&server.maintenance).await;
                 Ok(server)
             })
             .await?;
             eprintln!("test-databases: {}", server.found);
+            if let Some(hostile) = &server.hostile {
+                eprintln!("test-databases: its databases are hostile: {hostile}");
+            }
             Ok(server)
         });
         shared.await.as_ref()
@@ -112,6 +124,7 @@ impl PostgresServer {
             found,
             url,
             maintenance,
+            hostile: None,
             templates: OncePerName::default(),
         }
     }
@@ -128,6 +141,28 @@ impl PostgresServer {
 
     /// A new database that the migrations were applied to: a clone of their template, which the first caller builds.
     pub async fn database(&self, migrations: &Migrations) -> Result<PostgresDatabase> {
+        let timings = Timings::start("postgres");
+        let database = self.clone_of_template(migrations).await?;
+        let Some(mut timings) = timings else {
+            return Ok(database);
+        };
+        timings.cloned();
+        let url = database.url().to_owned();
+        background::run(async move || {
+            let url = Url::parse(&url)
+                .map_err(|error| Error::postgres("be addressed")(sqlx::Error::Configuration(error.into())))?;
+            let connection = PgConnection::connect_with(&locate::connect_options(&url)).await;
+            let closed = async { connection?.close().await };
+            closed
+                .await
+                .map_err(Error::postgres("accept a connection to the database of a test"))
+        })
+        .await?;
+        timings.connected();
+        Ok(database.with_timings(Some(timings)))
+    }
+
+    async fn clone_of_template(&self, migrations: &Migrations) -> Result<PostgresDatabase> {
         let template = self.template_name(migrations);
         self.ensure_template(&template, migrations).await?;
         match self.create(Some(&template)).await {
@@ -143,7 +178,7 @@ impl PostgresServer {
 
     /// The name of the template for these migrations on this server, whether or not it has been built.
     pub fn template_name(&self, migrations: &Migrations) -> String {
-        template::name(migrations, &self.found.version)
+        template::name(migrations, &self.found.version, self.hostile.as_ref())
     }
 
     /// A new database with nothing in it, of encoding UTF-8 and with the server's locale.
@@ -154,20 +189,26 @@ impl PostgresServer {
     async fn ensure_template(&self, template: &str, migrations: &Migrations) -> Result<()> {
         let build = {
             let (server, template, migrations) = (self.url.clone(), template.to_owned(), migrations.clone());
-            async || background::run(async move || template::ensure(&server, &template, &migrations).await).await
+            let hostile = self.hostile.clone();
+            let build = async move || template::ensure(&server, &template, &migrations, hostile.as_ref()).await;
+            async || background::run(build).await
         };
         self.templates.get_or_try_init(template, build).await
     }
 
     async fn create(&self, template: Option<&str>) -> Result<PostgresDatabase> {
         let name = sweep::database_name(std::process::id(), &random::hexadecimal::<4>()?);
-        let statement = template::create_statement(&name, template);
-        let maintenance = self.maintenance.clone();
+        let statement = template::create_statement(&name, template, self.hostile.as_ref());
+        let (maintenance, hostile, created) = (self.maintenance.clone(), self.hostile.clone(), name.clone());
         background::run(async move || {
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
                 .execute(&maintenance)
                 .await
-                .map_err(Error::postgres("create a database for a test"))
+                .map_err(Error::postgres("create a database for a test"))?;
+            match hostile {
+                Some(hostile) => hostile.change(&maintenance, &created).await,
+                None => Ok(()),
+            }
         })
         .await?;
         Ok(PostgresDatabase::new(

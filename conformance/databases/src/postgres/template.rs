@@ -9,17 +9,19 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use url::Url;
 
+use super::hostile::Hostile;
 use super::{locate, sweep};
 use crate::{Error, Migrations, Result};
 
 /// How long to wait for another process that builds the same template.
 const BUILD_LIMIT: &str = "SET lock_timeout = '120s'";
 
-/// `template_` and 32 hexadecimal digits of the hash of the migrations and the server's version.
-pub(super) fn name(migrations: &Migrations, version: &str) -> String {
+/// `template_` and 32 hexadecimal digits of the hash of the migrations, the server's version, and what makes it hostile.
+pub(super) fn name(migrations: &Migrations, version: &str, hostile: Option<&Hostile>) -> String {
     let hash = Sha256::new()
         .chain_update(migrations.hash())
         .chain_update(version)
+        .chain_update(hostile.map(Hostile::creation).unwrap_or_default())
         .finalize();
     let mut digits = HEXLOWER.encode(&hash);
     digits.truncate(32);
@@ -27,11 +29,14 @@ pub(super) fn name(migrations: &Migrations, version: &str) -> String {
 }
 
 /// The statement that makes a database, as a clone or empty. Both names are this crate's own: they need no quotes.
-pub(super) fn create_statement(name: &str, template: Option<&str>) -> String {
+pub(super) fn create_statement(name: &str, template: Option<&str>, hostile: Option<&Hostile>) -> String {
     match template {
         Some(template) => format!("CREATE DATABASE {name} TEMPLATE {template}"),
         // template0, since somebody may have added to template1.
-        None => format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"),
+        None => {
+            let options = hostile.map(Hostile::creation).unwrap_or_default();
+            format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'{options}")
+        }
     }
 }
 
@@ -45,12 +50,17 @@ pub(super) fn is_missing(error: &sqlx::Error) -> bool {
 }
 
 /// Makes sure that the template is there and complete.
-pub(super) async fn ensure(server: &Url, template: &str, migrations: &Migrations) -> Result<()> {
+pub(super) async fn ensure(
+    server: &Url,
+    template: &str,
+    migrations: &Migrations,
+    hostile: Option<&Hostile>,
+) -> Result<()> {
     // A connection of its own: closing it releases the lock, whatever happens in between.
     let mut maintenance = PgConnection::connect_with(&locate::connect_options(server))
         .await
         .map_err(Error::postgres("accept a connection"))?;
-    let result = ensure_through(&mut maintenance, server, template, migrations).await;
+    let result = ensure_through(&mut maintenance, server, template, migrations, hostile).await;
     let _ = maintenance.close().await;
     result
 }
@@ -60,6 +70,7 @@ async fn ensure_through(
     server: &Url,
     template: &str,
     migrations: &Migrations,
+    hostile: Option<&Hostile>,
 ) -> Result<()> {
     if is_complete(maintenance, template).await? {
         return Ok(());
@@ -77,7 +88,12 @@ async fn ensure_through(
 
     let drop = format!("DROP DATABASE IF EXISTS {template} WITH (FORCE)");
     execute(maintenance, &drop, "drop a half-built template").await?;
-    execute(maintenance, &create_statement(template, None), "create a template").await?;
+    execute(
+        maintenance,
+        &create_statement(template, None, hostile),
+        "create a template",
+    )
+    .await?;
     let built = build(maintenance, server, template, migrations).await;
     if built.is_err() {
         // The reason is what the caller needs; if this fails too, the next builder drops it.
