@@ -9,30 +9,44 @@ default:
 
 # Fast checks: format, lints, unit tests, the suite on the model and on SQLite.
 test: lint
-    #!/usr/bin/env bash
-    set -euo pipefail
-    export TEST_BACKENDS=model,sqlite CONFORMANCE_RESULTS="{{ results }}"
-    rm -rf "$CONFORMANCE_RESULTS"
-    cargo nextest run --workspace -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command))'
-    ci/real-data-note
-    "${CARGO_TARGET_DIR:-target}/debug/conformance-report" model sqlite
+    TEST_BACKENDS=model,sqlite ci/tests-and-report "{{ results }}" "model sqlite postgres" \
+        -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command))'
 
-# Everything on the model, SQLite and PostgreSQL; the last line says how many cases ran on each.
+# Everything on the model, SQLite and PostgreSQL; the last line says how many cases passed on each.
 test-all-backends:
+    WITH_DOC_TESTS=1 ci/tests-and-report "{{ results }}" "model sqlite postgres"
+
+# The suite on PostgreSQL databases with a linguistic collation, and another locale, time zone and formats.
+test-hostile:
+    TEST_POSTGRES_HOSTILE=1 ci/tests-and-report "{{ results }}-hostile" postgres -E 'binary(=postgres)'
+
+# The suite on every PostgreSQL from 14 to 18 that can be had; one matrix at the end.
+test-postgres-versions *VERSIONS:
+    ci/postgres-versions "{{ results }}-versions" "$@"
+
+# The suite on the example of a third backend, a crate outside this workspace.
+test-example:
     #!/usr/bin/env bash
     set -euo pipefail
-    export CONFORMANCE_RESULTS="{{ results }}"
+    export CONFORMANCE_RESULTS="{{ results }}-example"
     rm -rf "$CONFORMANCE_RESULTS"
-    # Builds the commands below too, with the features that the whole workspace needs.
-    cargo nextest run --workspace --no-run
-    if [[ ",${TEST_BACKENDS:-postgres}," == *,postgres,* ]]; then
-        # Once, before the tests, so that the choice is printed where a person sees it.
-        "${CARGO_TARGET_DIR:-target}/debug/test-databases" up >/dev/null
-    fi
-    cargo nextest run --workspace
-    cargo test --workspace --doc --quiet
-    ci/real-data-note
-    "${CARGO_TARGET_DIR:-target}/debug/conformance-report" model sqlite postgres
+    cd conformance/examples/redb-backend
+    status=0
+    cargo test --quiet || status=$?
+    cargo run --quiet --example report || status=$?
+    exit $status
+
+# The report of the last `just test-all-backends` as Markdown: target/conformance/report.md.
+report:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    [[ -d "{{ results }}" ]] || just test-all-backends
+    export CONFORMANCE_RESULTS="{{ results }}"
+    status=0
+    "${CARGO_TARGET_DIR:-target}/debug/conformance-report" --markdown model sqlite postgres \
+        >"$CONFORMANCE_RESULTS/report.md" || status=$?
+    [[ $status = 2 ]] || echo "written to $CONFORMANCE_RESULTS/report.md"
+    exit $status
 
 # Formatting and lints; warnings are errors.
 lint:
