@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::env;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,7 +62,7 @@ pub fn is_chosen(backend: &str) -> bool {
 /// # Panics
 /// Where the case or the factory does; where they do not end within the limit (`CONFORMANCE_CASE_LIMIT` in seconds, five
 /// minutes unless set); where an exclusion names no case or has no reason; and where the record can't be written.
-pub fn run_case<F: StoreFactory>(
+pub fn run_case<F: StoreFactory + 'static>(
     backend: &str,
     case: Case,
     exclusions: &[Exclusion],
@@ -85,13 +87,8 @@ pub fn run_case<F: StoreFactory>(
             // Stays where the process is killed.
             write(record.as_ref(), &Outcome::DidNotEnd);
             let started = Instant::now();
-            run_within(
-                limit(env::var(LIMIT).ok()),
-                &format!("{backend}::{case}"),
-                factory,
-                test,
-            )
-            .map(|()| Outcome::Passed {
+            let job = job(factory, test);
+            run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), job).map(|()| Outcome::Passed {
                 time: Some(started.elapsed()),
             })
         }
@@ -139,19 +136,64 @@ fn check_exclusions(backend: &str, exclusions: &[Exclusion]) {
     }
 }
 
-/// Runs a case on a thread of its own, within the limit; the error is what it panics with.
-fn run_within<F: StoreFactory>(
-    limit: Duration,
-    name: &str,
+/// A future of the thread that a case runs on.
+type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A case and its factory without their types, so that what runs them is compiled once and not for each case.
+trait Job: Send {
+    /// Runs the case on a new factory.
+    fn run(&mut self) -> Local<'_, ()>;
+
+    /// What the store of another new factory holds.
+    fn look(&self) -> Local<'_, Option<String>>;
+}
+
+struct CaseJob<F, New, Test> {
+    factory: New,
+    /// Taken when it runs.
+    test: Option<Test>,
+    made: PhantomData<fn() -> F>,
+}
+
+impl<F, New, Test> Job for CaseJob<F, New, Test>
+where
+    F: StoreFactory,
+    New: AsyncFn() -> F + Send,
+    Test: AsyncFnOnce(&F) + Send,
+{
+    fn run(&mut self) -> Local<'_, ()> {
+        Box::pin(async {
+            let factory = (self.factory)().await;
+            if let Some(test) = self.test.take() {
+                test(&factory).await;
+            }
+        })
+    }
+
+    fn look(&self) -> Local<'_, Option<String>> {
+        Box::pin(async { what_is_in(&(self.factory)().await).await })
+    }
+}
+
+fn job<F: StoreFactory + 'static>(
     factory: impl AsyncFn() -> F + Send + 'static,
     test: impl AsyncFnOnce(&F) + Send + 'static,
-) -> Result<(), Box<dyn Any + Send>> {
+) -> Box<dyn Job> {
+    Box::new(CaseJob {
+        factory,
+        test: Some(test),
+        made: PhantomData,
+    })
+}
+
+/// Runs a case on a thread of its own, within the limit; the error is what it panics with.
+fn run_within(limit: Duration, name: &str, mut job: Box<dyn Job>) -> Result<(), Box<dyn Any + Send>> {
     let (outcome_sender, outcome) = mpsc::channel();
     let (diagnosis_sender, diagnosis) = mpsc::channel();
     let thread = thread::Builder::new().name(name.to_owned());
     let owned_name = name.to_owned();
     let spawned =
-        thread.spawn(move || on_own_thread(limit, &owned_name, factory, test, &outcome_sender, &diagnosis_sender));
+        thread.spawn(move || on_own_thread(limit, &owned_name, job.as_mut(), &outcome_sender, &diagnosis_sender));
     if let Err(error) = spawned {
         panic!("no thread for {name}: {error}");
     }
@@ -179,36 +221,29 @@ fn overdue(name: &str, limit: Duration, how: &str) -> String {
 }
 
 /// Sends how the case ended and, if it failed, what a new store of the factory holds where it should hold nothing.
-fn on_own_thread<F: StoreFactory>(
+fn on_own_thread(
     limit: Duration,
     name: &str,
-    factory: impl AsyncFn() -> F,
-    test: impl AsyncFnOnce(&F),
+    job: &mut dyn Job,
     outcome: &Sender<Result<(), Box<dyn Any + Send>>>,
     diagnosis: &Sender<Option<String>>,
 ) {
     let mut runtime = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let runtime = runtime.insert(new_runtime());
-        let within_limit = runtime.block_on(async {
-            tokio::time::timeout(limit, async {
-                let factory = factory().await;
-                test(&factory).await;
-            })
-            .await
-            // Here and not behind the future: what it holds is dropped while the thread panics, and stays to be looked at.
-            .unwrap_or_else(|_| panic!("{}", overdue(name, limit, "")));
+        runtime.insert(new_runtime()).block_on(async {
+            let mut run = job.run();
+            // The future outlives the panic: what it holds is dropped while the thread panics, and stays to be looked at.
+            tokio::time::timeout(limit, &mut run)
+                .await
+                .unwrap_or_else(|_| panic!("{}", overdue(name, limit, "")));
         });
-        within_limit
     }));
     let failed = result.is_err();
     // Nobody receives where the limit has passed.
     let _ = outcome.send(result);
     let Some(runtime) = runtime else { return };
     if failed {
-        let looked = catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(async { what_is_in(&factory().await).await })
-        }));
+        let looked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(job.look())));
         let _ = diagnosis.send(looked.unwrap_or_default());
     }
     // Does not wait for what a store may have left running.
@@ -247,13 +282,13 @@ mod tests {
         Model::default()
     }
 
-    fn failure<F: StoreFactory>(
+    fn failure<F: StoreFactory + 'static>(
         limit: Duration,
         factory: impl AsyncFn() -> F + Send + 'static,
         test: impl AsyncFnOnce(&F) + Send + 'static,
     ) -> String {
         message_of(
-            run_within(limit, "one::concern::case", factory, test)
+            run_within(limit, "one::concern::case", job(factory, test))
                 .unwrap_err()
                 .as_ref(),
         )
@@ -293,10 +328,10 @@ mod tests {
 
     #[test]
     fn case_that_passes_is_no_failure() {
-        let passed = run_within(DEFAULT_LIMIT, "one::concern::case", model, async |factory: &Model| {
+        let deliver = job(model, async |factory: &Model| {
             cases::append::new_block_is_stored_with_every_field(factory).await;
         });
-        assert!(passed.is_ok());
+        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
     }
 
     /// Hands out one store again and again.
@@ -318,26 +353,17 @@ mod tests {
 
     #[test]
     fn factory_whose_store_is_not_empty_is_reported_as_such() {
-        let deliver = || {
-            run_within(
-                DEFAULT_LIMIT,
-                "one::concern::case",
-                async || Reused,
-                async |factory: &Reused| cases::append::new_block_is_stored_with_every_field(factory).await,
-            )
-        };
-        assert!(deliver().is_ok());
-        let message = message_of(
-            run_within(
-                DEFAULT_LIMIT,
-                "one::concern::case",
-                async || Reused,
-                async |factory: &Reused| {
-                    cases::lookup::nothing_is_found_in_an_empty_store(factory).await;
-                },
-            )
-            .unwrap_err()
-            .as_ref(),
+        let deliver = job(
+            async || Reused,
+            async |factory: &Reused| cases::append::new_block_is_stored_with_every_field(factory).await,
+        );
+        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
+        let message = failure(
+            DEFAULT_LIMIT,
+            async || Reused,
+            async |factory: &Reused| {
+                cases::lookup::nothing_is_found_in_an_empty_store(factory).await;
+            },
         );
         assert!(
             message.starts_with(
