@@ -300,3 +300,72 @@ async fn with_runs_a_command_with_both_databases_and_drops_them() {
     let file = sqlite.strip_prefix("sqlite://").unwrap();
     assert!(file.ends_with("/test.db") && !fs::exists(file).unwrap(), "{file}");
 }
+
+#[tokio::test]
+async fn hostile_databases_have_another_collation_time_zone_and_formats() {
+    let server = PostgresServer::shared().await.unwrap();
+    let mut process = Machine::new()
+        .command()
+        .args(["with", "--postgres-migrations"])
+        .arg(migrations_directory("postgres"))
+        .args(["--", "sh", "-c", "echo $POSTGRES_DATABASE_URL; cat"])
+        .env("TEST_POSTGRES_URL", server.url())
+        .env("TEST_POSTGRES_HOSTILE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    let url = url.trim_end();
+    assert_eq!(count(url, "SELECT count(*) FROM account WHERE name = 'first'").await, 1);
+    // By bytes it would be the other way round.
+    assert_eq!(count(url, "SELECT ('b' < 'Z')::int::bigint").await, 1);
+    // A client that sets some of these when it connects overrides them, so this asks what the database has.
+    let name = url.rsplit('/').next().unwrap();
+    let settings = format!(
+        "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) AS setting
+         WHERE datname = '{name}' AND setting IN ('TimeZone=America/St_Johns', 'DateStyle=SQL, DMY', 'IntervalStyle=sql_standard',
+                                                  'extra_float_digits=-15', 'bytea_output=escape')"
+    );
+    assert_eq!(count(server.url(), &settings).await, 5);
+    drop(process.stdin.take());
+    assert!(process.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn what_each_database_cost_is_written_down_where_a_file_is_named() {
+    let server = PostgresServer::shared().await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("timings");
+    let with = Machine::new()
+        .command()
+        .args(["with", "--postgres-migrations"])
+        .arg(migrations_directory("postgres"))
+        .arg("--sqlite-migrations")
+        .arg(migrations_directory("sqlite"))
+        .args(["--", "true"])
+        .env("TEST_POSTGRES_URL", server.url())
+        .env("TEST_DATABASES_TIMINGS", &file)
+        .output()
+        .unwrap();
+    assert!(with.status.success(), "{}", stderr(&with));
+    let text = fs::read_to_string(&file).unwrap();
+    let mut engines = Vec::new();
+    for line in text.lines() {
+        let (engine, times) = line.split_once('\t').unwrap();
+        assert_eq!(
+            times
+                .split('\t')
+                .filter(|time| time.parse::<u64>().unwrap() > 0)
+                .count(),
+            3,
+            "{line}"
+        );
+        engines.push(engine);
+    }
+    engines.sort_unstable();
+    assert_eq!(engines, ["postgres", "sqlite"]);
+}
