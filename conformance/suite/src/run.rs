@@ -76,22 +76,19 @@ pub fn run_case<F: StoreFactory + 'static>(
     check_exclusions(backend, exclusions);
     let record = env::var_os(RESULTS).map(|directory| Record::new(&PathBuf::from(directory), backend, case));
     let excluded = exclusions.iter().find(|(name, _)| *name == case.to_string());
-    let outcome = match excluded {
-        Some((_, reason)) => {
-            eprintln!("{backend}::{case} is excluded: {reason}");
-            Ok(Outcome::Excluded {
-                reason: (*reason).to_owned(),
-            })
-        }
-        None => {
-            // Stays where the process is killed.
-            write(record.as_ref(), &Outcome::DidNotEnd);
-            let started = Instant::now();
-            let job = job(factory, test);
-            run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), job).map(|()| Outcome::Passed {
-                time: Some(started.elapsed()),
-            })
-        }
+    let outcome = if let Some((_, reason)) = excluded {
+        eprintln!("{backend}::{case} is excluded: {reason}");
+        Ok(Outcome::Excluded {
+            reason: (*reason).to_owned(),
+        })
+    } else {
+        // Stays where the process is killed.
+        write(record.as_ref(), &Outcome::DidNotEnd);
+        let started = Instant::now();
+        let job = job(factory, test);
+        run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), job).map(|()| Outcome::Passed {
+            time: Some(started.elapsed()),
+        })
     };
     match outcome {
         Ok(outcome) => write(record.as_ref(), &outcome),

@@ -11,6 +11,7 @@ use std::task::Poll;
 
 use common::database::Database;
 use common::migrations;
+use data_encoding::HEXLOWER;
 use node_storage::contract::{
     Access, IndexEntry, IndexOutcome, MigrationError, Network, PageLimit, Reason, StorageError,
 };
@@ -298,7 +299,7 @@ async fn migrations_are_those_on_record() {
     for engine in ["postgres", "sqlite"] {
         let migrator = Migrator::new(migrations(engine).directory().to_owned()).await.unwrap();
         for migration in migrator.iter() {
-            let checksum: String = migration.checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+            let checksum = HEXLOWER.encode(&migration.checksum);
             let name = migration.description.replace(' ', "_");
             found.push(format!("{checksum}  {engine}/{:04}_{name}.sql", migration.version));
         }

@@ -59,30 +59,30 @@ impl Hostile {
 
     /// What to add to the statement that makes a database from `template0`.
     pub(super) fn creation(&self) -> String {
-        let mut options = String::new();
-        if self.icu {
-            options += &format!(" LOCALE_PROVIDER icu ICU_LOCALE '{ICU_LOCALE}'");
-        }
-        if let Some(locale) = &self.locale {
-            let locale = quoted(locale);
-            options += &format!(" LC_COLLATE {locale} LC_CTYPE {locale}");
-        }
-        options
+        let icu = self
+            .icu
+            .then(|| format!(" LOCALE_PROVIDER icu ICU_LOCALE '{ICU_LOCALE}'"));
+        let locale = self.locale.as_deref().map(quoted);
+        let locale = locale.map(|locale| format!(" LC_COLLATE {locale} LC_CTYPE {locale}"));
+        [icu, locale].into_iter().flatten().collect()
     }
 
     /// Sets what a database does not have from its template. The name is this crate's own: it needs no quotes.
     pub(super) async fn change(&self, maintenance: &PgPool, database: &str) -> Result<()> {
-        let mut statements = String::new();
         let locale_settings = ["lc_messages", "lc_monetary", "lc_numeric", "lc_time"];
         let of_locale = self
             .locale
             .iter()
             .flat_map(|locale| locale_settings.map(|name| (name, locale.as_str())));
-        for (name, value) in FORMATS.into_iter().chain(of_locale) {
-            let list: Vec<String> = value.split(", ").map(quoted).collect();
-            statements += &format!("ALTER DATABASE {database} SET {name} TO {};\n", list.join(", "));
-        }
-        sqlx::raw_sql(AssertSqlSafe(statements))
+        let statements: Vec<String> = FORMATS
+            .into_iter()
+            .chain(of_locale)
+            .map(|(name, value)| {
+                let list: Vec<String> = value.split(", ").map(quoted).collect();
+                format!("ALTER DATABASE {database} SET {name} TO {}", list.join(", "))
+            })
+            .collect();
+        sqlx::raw_sql(AssertSqlSafe(statements.join(";\n")))
             .execute(maintenance)
             .await
             .map(drop)

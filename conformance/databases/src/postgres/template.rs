@@ -30,14 +30,12 @@ pub(super) fn name(migrations: &Migrations, version: &str, hostile: Option<&Host
 
 /// The statement that makes a database, as a clone or empty. Both names are this crate's own: they need no quotes.
 pub(super) fn create_statement(name: &str, template: Option<&str>, hostile: Option<&Hostile>) -> String {
-    match template {
-        Some(template) => format!("CREATE DATABASE {name} TEMPLATE {template}"),
-        // template0, since somebody may have added to template1.
-        None => {
-            let options = hostile.map(Hostile::creation).unwrap_or_default();
-            format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'{options}")
-        }
+    if let Some(template) = template {
+        return format!("CREATE DATABASE {name} TEMPLATE {template}");
     }
+    // template0, since somebody may have added to template1.
+    let options = hostile.map(Hostile::creation).unwrap_or_default();
+    format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'{options}")
 }
 
 /// Whether a statement failed since its template does not exist.

@@ -1,4 +1,4 @@
-//! What the runner of the tests saw, in the JUnit format.
+//! What the runner of the tests saw, in the `JUnit` format.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
