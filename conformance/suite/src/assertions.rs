@@ -11,6 +11,7 @@ use node_storage_contract::{
 use crate::data::cursor_after;
 use crate::expected;
 use crate::observe::{Observation, observe};
+use crate::streams::{first_difference, list};
 
 /// Delivers blocks, with the cursor at the last of them, all of which must be accepted.
 #[track_caller]
@@ -106,23 +107,34 @@ pub(crate) fn assert_holds<'a, S: NodeStorage>(
     }
 }
 
-/// Compares part by part, so that a difference can be read.
-fn assert_same(found: &Observation, expected: &Observation, place: &Location<'_>, consequence: &str) {
-    macro_rules! same {
-        ($($part:ident),*) => {
-            $(assert_eq!(found.$part, expected.$part, concat!("{}: {}: ", stringify!($part)), place, consequence);)*
-        };
+/// The store must answer everything as another one did, or this one before.
+#[track_caller]
+pub(crate) fn assert_answers<'a, S: NodeStorage>(
+    store: &'a S,
+    expected: &'a Observation,
+) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    async move {
+        assert_same(
+            &observe(store).await,
+            expected,
+            place,
+            "the store does not answer as before",
+        )
     }
-    same!(
-        cursor,
-        bound,
-        state,
-        operations,
-        blocks,
-        transactions,
-        by_id,
-        of_dids,
-        storage_owners,
-        listed_dids
-    );
+}
+
+/// Compares two observations, and says where they differ first.
+fn assert_same(found: &Observation, expected: &Observation, place: &Location<'_>, consequence: &str) {
+    if let Some(difference) = first_difference(expected, found) {
+        panic!("{place}: {consequence}: {difference}");
+    }
+}
+
+/// Two lists must be equal; otherwise the panic says where they differ first. `what` is one of their rows.
+#[track_caller]
+pub(crate) fn assert_rows<Row: PartialEq + Debug>(found: &[Row], expected: &[Row], what: &str) {
+    if let Some(difference) = list(what, expected, found) {
+        panic!("{difference}");
+    }
 }

@@ -1,5 +1,7 @@
 //! What the cases deliver: small made-up ledgers in which no field is zero by accident, and values at the bounds.
 
+use std::sync::OnceLock;
+
 use node_storage_contract::{
     BlockHash, BlockNo, BlockTime, Cursor, IndexEntry, IndexOutcome, OperationBytes, OperationHash, OperationIndex,
     OperationPosition, PageLimit, PublishedBlock, PublishedOperation, PublishedTransaction, Reason, SlotNo,
@@ -121,6 +123,13 @@ pub(crate) fn other_hash(block: u64) -> BlockHash {
     prism_fixtures::block_hash(SEED + 1, block)
 }
 
+/// The hash that differs from this one in its last bit alone.
+pub(crate) fn last_bit_flipped(hash: BlockHash) -> BlockHash {
+    let mut bytes = *hash.as_bytes();
+    bytes[31] ^= 1;
+    BlockHash::new(bytes)
+}
+
 /// The time of the block with this number: 20 seconds after that of the block before, from 2020-09-13 on, with microseconds.
 fn time_of(number: u64) -> BlockTime {
     let seconds = prism_fixtures::block_time(20 * (number % 100_000_000)).unix_micros();
@@ -129,7 +138,9 @@ fn time_of(number: u64) -> BlockTime {
 
 /// A ledger of signed operations of every kind, valid and not: 10 blocks of 2 transactions of 5 operations.
 pub(crate) fn ledger() -> Vec<PublishedBlock> {
-    ledger_of(&LedgerShape::small(SEED))
+    // Signing takes longer than most cases.
+    static LEDGER: OnceLock<Vec<PublishedBlock>> = OnceLock::new();
+    LEDGER.get_or_init(|| ledger_of(&LedgerShape::small(SEED))).clone()
 }
 
 /// A ledger of this shape, whose times have microseconds.

@@ -62,9 +62,10 @@ pub(crate) fn observation(blocks: &[PublishedBlock], cursor: Cursor, entries: &[
         blocks: headers,
         transactions: transactions(&operations),
         by_id: in_order(by_id.into_values(), |record| record.operation.position),
-        of_dids,
+        of_dids: of_dids.into_iter().collect(),
         storage_owners: in_order(owners.into_values(), |owner| owner.position),
-        listed_dids: in_order(listed.into_values(), |listed| listed.position),
+        listed_dids: in_order(listed.values().copied(), |listed| listed.position),
+        found_dids: in_order(listed.into_values(), |listed| listed.position),
         operations,
     }
 }

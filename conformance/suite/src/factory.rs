@@ -1,8 +1,9 @@
 //! What a backend supplies.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use node_storage_contract::{Access, Network, NodeStorage, RawOperationRepo, Result};
+use node_storage_contract::{Access, IndexerState, LedgerBound, Network, NodeStorage, PageLimit, Result, StorageError};
 
 /// Opens the store of one case.
 ///
@@ -35,6 +36,66 @@ impl<F: StoreFactory> StoreFactory for &F {
     }
 }
 
+/// A factory whose first opening must find an empty store: otherwise the case says so, and not that an answer is wrong.
+#[derive(Debug)]
+pub struct EmptyAtFirst<F> {
+    factory: F,
+    was_opened: AtomicBool,
+}
+
+impl<F: StoreFactory> EmptyAtFirst<F> {
+    /// As this factory, which has not opened its store yet.
+    pub const fn new(factory: F) -> Self {
+        Self {
+            factory,
+            was_opened: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<F: StoreFactory> StoreFactory for EmptyAtFirst<F> {
+    type Store = F::Store;
+
+    async fn open(&self, network: Network, access: Access) -> Result<Self::Store> {
+        let opened = self.factory.open(network, access).await;
+        if !self.was_opened.swap(true, Ordering::Relaxed) {
+            let found = match &opened {
+                Ok(store) => content(store).await,
+                Err(StorageError::WrongNetwork { stored, .. }) => Some(format!("it belongs to the network {stored}")),
+                // The case says what is wrong.
+                Err(_) => None,
+            };
+            if let Some(found) = found {
+                panic!(
+                    "the factory handed out a store that is not empty: {found}; each case needs a new one, and a new one must \
+                     not answer so"
+                );
+            }
+        }
+        opened
+    }
+
+    async fn close(&self, store: Self::Store) {
+        self.factory.close(store).await;
+    }
+}
+
+/// What a store holds that should be empty; `None` where it is.
+async fn content<S: NodeStorage>(store: &S) -> Option<String> {
+    if let Ok(Some(cursor)) = store.cursor().await {
+        return Some(format!("its cursor is {cursor}"));
+    }
+    match store.operations_after(None, PageLimit::MAX).await.as_deref() {
+        Ok([]) | Err(_) => {}
+        Ok([first, ..]) => return Some(format!("it has an operation at {}", first.operation.position)),
+    }
+    match (store.bound().await, store.indexer_state().await) {
+        (Ok(bound), _) if bound != LedgerBound::default() => Some(format!("it has {} operations", bound.operations)),
+        (_, Ok(state)) if state != IndexerState::default() => Some("something is indexed in it".to_owned()),
+        _ => None,
+    }
+}
+
 /// The network of every store whose case is not about networks.
 pub(crate) const NETWORK: Network = Network::Custom;
 
@@ -55,21 +116,4 @@ pub(crate) async fn open_read_only<F: StoreFactory>(factory: &F) -> F::Store {
         .open(NETWORK, Access::Read)
         .await
         .expect("the store of a case can be opened for reading")
-}
-
-/// What the store of a new factory holds, in a word, where it should hold nothing. `None` where it is empty, and where it
-/// can't be read: then it is the case that says what is wrong.
-pub(crate) async fn what_is_in<F: StoreFactory>(factory: &F) -> Option<String> {
-    let store = factory.open(NETWORK, Access::Read).await.ok()?;
-    let content = store
-        .bound()
-        .await
-        .ok()
-        .and_then(|bound| match (bound.operations, bound.cursor) {
-            (0, None) => None,
-            (0, Some(_)) => Some("it has a cursor".to_owned()),
-            (operations, _) => Some(format!("it has operations, {operations} of them")),
-        });
-    factory.close(store).await;
-    content
 }

@@ -47,6 +47,6 @@ pub mod report;
 mod run;
 pub mod streams;
 
-pub use factory::StoreFactory;
+pub use factory::{EmptyAtFirst, StoreFactory};
 pub use registry::{CASES, Case};
 pub use run::{Exclusion, chosen_backends, is_chosen, run_case};

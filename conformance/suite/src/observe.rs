@@ -22,11 +22,13 @@ pub(crate) struct Observation {
     /// What is found under the id of each operation, by position.
     pub(crate) by_id: Vec<OperationRecord>,
     /// The operations of each DID that one is routed to.
-    pub(crate) of_dids: BTreeMap<DidSuffix, Vec<OperationRecord>>,
+    pub(crate) of_dids: Vec<(DidSuffix, Vec<OperationRecord>)>,
     /// What is found under the hash of each storage operation, by position.
     pub(crate) storage_owners: Vec<StorageOwner>,
     /// All listed DIDs, by position.
     pub(crate) listed_dids: Vec<ListedDid>,
+    /// What is found under each DID that an operation is routed to, by position.
+    pub(crate) found_dids: Vec<ListedDid>,
 }
 
 /// Numbers of the blocks that have operations, and of those around them and at the beginning: where a refused block could have
@@ -67,10 +69,13 @@ pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
         .iter()
         .filter_map(|record| record.indexing.as_ref()?.did())
         .collect();
-    let mut of_dids = BTreeMap::new();
+    let mut of_dids = Vec::new();
+    let mut found_dids = Vec::new();
     for did in dids {
-        of_dids.insert(did, all_operations_of(store, &did).await);
+        of_dids.push((did, all_operations_of(store, &did).await));
+        found_dids.extend(store.listed_did(&did).await.expect("a DID is looked up"));
     }
+    found_dids.sort_by_key(|listed| listed.position);
     let hashes: BTreeSet<_> = operations
         .iter()
         .filter_map(|record| match &record.indexing {
@@ -89,6 +94,7 @@ pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
         of_dids,
         storage_owners: store.storage_owners(&hashes).await.expect("owners can be read"),
         listed_dids: all_listed_dids(store).await,
+        found_dids,
         operations,
     }
 }

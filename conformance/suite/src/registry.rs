@@ -32,6 +32,8 @@ macro_rules! with_all_cases {
                 higher_stored_cursor_stays
                 redelivered_block_is_a_no_op
                 stored_and_new_blocks_come_in_one_call
+                stored_and_new_blocks_come_in_any_order
+                redelivered_block_keeps_what_was_indexed
                 block_without_operations_stores_nothing
                 transaction_without_operations_stores_nothing
                 call_without_blocks_moves_the_cursor
@@ -61,6 +63,7 @@ macro_rules! with_all_cases {
                 index_twice_with_different_content_is_a_conflict
                 transaction_id_twice_in_a_call_is_a_conflict
                 stored_transaction_id_elsewhere_is_a_conflict
+                content_of_a_refused_call_is_forgotten
                 slots_that_do_not_ascend_within_a_call_are_a_conflict
                 block_whose_slot_contradicts_the_cursor_is_a_conflict
                 cursor_below_the_last_block_is_a_conflict
@@ -75,6 +78,7 @@ macro_rules! with_all_cases {
             cursor {
                 cursor_is_empty_at_first
                 cursor_moves_forward_alone
+                lowest_cursor_is_a_cursor
                 cursor_takes_the_highest_values
                 cursor_moves_with_and_without_blocks
                 equal_or_lower_cursor_is_a_no_op
@@ -109,6 +113,8 @@ macro_rules! with_all_cases {
                 operation_is_found_by_id_indexed_or_not
                 operation_published_twice_is_found_at_its_lowest_position
                 transaction_is_found_with_all_operations
+                hashes_that_differ_in_one_byte_are_different
+                equal_ids_of_a_transaction_and_an_operation_are_kept_apart
                 storage_owners_are_found_at_their_lowest_positions
                 operations_of_a_did_are_no_storage_owners
             }
@@ -119,6 +125,9 @@ macro_rules! with_all_cases {
                 every_outcome_passes_the_watermark
                 reasons_are_kept_to_the_longest
                 gap_within_a_batch_is_a_conflict
+                batch_that_leaves_out_whole_blocks_is_a_conflict
+                unknown_position_does_not_make_up_for_a_gap
+                outcomes_of_a_refused_batch_are_forgotten
                 gap_before_a_batch_is_a_conflict
                 gap_below_the_watermark_is_a_conflict
                 unknown_position_is_a_conflict
@@ -137,20 +146,25 @@ macro_rules! with_all_cases {
                 state_of_an_empty_store_is_empty
                 stored_blocks_are_not_indexed_yet
                 last_indexed_block_is_the_highest_complete_one
+                lowest_position_is_a_watermark
                 new_block_does_not_change_the_last_indexed_one
                 block_without_operations_is_never_the_last_indexed
             }
             paging {
                 pages_of_any_size_are_the_whole_listing
                 page_starts_after_any_position
+                page_after_the_lowest_position_begins_at_the_next
+                rows_of_small_pages_are_those_of_large_ones
                 pages_are_stable_while_others_write
                 page_limit_is_1_to_10000
             }
             network {
                 first_writing_opening_names_the_network
+                opening_without_migrating_names_the_network
                 another_network_is_refused_naming_both
                 store_that_nobody_wrote_is_an_empty_store_to_readers
                 store_opened_to_read_refuses_writes
+                reader_that_came_first_sees_what_is_written_later
                 reader_sees_what_a_writer_has_written
             }
             concurrency {
@@ -165,12 +179,14 @@ macro_rules! with_all_cases {
             }
             reopening {
                 content_survives_closing
+                contradictions_are_found_after_reopening
                 work_goes_on_where_it_was_left
                 clones_read_each_others_writes
             }
             large_batches {
                 seventy_thousand_operations_in_one_transaction
                 seventy_thousand_blocks_in_one_call
+                pages_of_the_highest_limit_are_full
                 forty_longest_operations_in_one_call
             }
             errors {

@@ -3,19 +3,17 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::env;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::factory::what_is_in;
 use crate::record::{Outcome, Record};
-use crate::{CASES, Case, StoreFactory};
+use crate::{CASES, Case, EmptyAtFirst, StoreFactory};
 
 /// The variable that names the chosen backends.
 pub(crate) const BACKENDS: &str = "TEST_BACKENDS";
@@ -31,9 +29,6 @@ const DEFAULT_LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a case that is past its limit gets to take its store down, before it is left to itself.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long it may take to find out whether a factory hands out empty stores, after a case has failed.
-const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(20);
 
 /// A case that a backend leaves out: `concern::name`, and the reason.
 pub type Exclusion = (&'static str, &'static str);
@@ -60,14 +55,14 @@ pub fn is_chosen(backend: &str) -> bool {
 /// recorded as such and not run; one of a backend that `TEST_BACKENDS` leaves out is neither run nor recorded.
 ///
 /// # Panics
-/// Where the case or the factory does; where they do not end within the limit (`CONFORMANCE_CASE_LIMIT` in seconds, five
+/// Where the case or the factory does; where the factory hands out a store that is not empty; where they do not end within the limit (`CONFORMANCE_CASE_LIMIT` in seconds, five
 /// minutes unless set); where an exclusion names no case or has no reason; and where the record can't be written.
 pub fn run_case<F: StoreFactory + 'static>(
     backend: &str,
     case: Case,
     exclusions: &[Exclusion],
     factory: impl AsyncFn() -> F + Send + 'static,
-    test: impl AsyncFnOnce(&F) + Send + 'static,
+    test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
 ) {
     if !is_chosen(backend) {
         eprintln!("{backend}::{case} is left out: {BACKENDS} does not name {backend}");
@@ -133,118 +128,45 @@ fn check_exclusions(backend: &str, exclusions: &[Exclusion]) {
     }
 }
 
-/// A future of the thread that a case runs on.
-type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// A case and its factory without their types, so that what runs them is compiled once and not for each case.
-trait Job: Send {
-    /// Runs the case on a new factory.
-    fn run(&mut self) -> Local<'_, ()>;
-
-    /// What the store of another new factory holds.
-    fn look(&self) -> Local<'_, Option<String>>;
-}
-
-struct CaseJob<F, New, Test> {
-    factory: New,
-    /// Taken when it runs.
-    test: Option<Test>,
-    made: PhantomData<fn() -> F>,
-}
-
-impl<F, New, Test> Job for CaseJob<F, New, Test>
-where
-    F: StoreFactory,
-    New: AsyncFn() -> F + Send,
-    Test: AsyncFnOnce(&F) + Send,
-{
-    fn run(&mut self) -> Local<'_, ()> {
-        Box::pin(async {
-            let factory = (self.factory)().await;
-            if let Some(test) = self.test.take() {
-                test(&factory).await;
-            }
-        })
-    }
-
-    fn look(&self) -> Local<'_, Option<String>> {
-        Box::pin(async { what_is_in(&(self.factory)().await).await })
-    }
-}
+/// A case with its factory, to be started on a thread of its own. Without their types, so that what runs them is compiled
+/// once and not for each case.
+type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 fn job<F: StoreFactory + 'static>(
     factory: impl AsyncFn() -> F + Send + 'static,
-    test: impl AsyncFnOnce(&F) + Send + 'static,
-) -> Box<dyn Job> {
-    Box::new(CaseJob {
-        factory,
-        test: Some(test),
-        made: PhantomData,
-    })
+    test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
+) -> Job {
+    Box::new(|| Box::pin(async move { test(&EmptyAtFirst::new(factory().await)).await }))
 }
 
 /// Runs a case on a thread of its own, within the limit; the error is what it panics with.
-fn run_within(limit: Duration, name: &str, mut job: Box<dyn Job>) -> Result<(), Box<dyn Any + Send>> {
-    let (outcome_sender, outcome) = mpsc::channel();
-    let (diagnosis_sender, diagnosis) = mpsc::channel();
+fn run_within(limit: Duration, name: &str, job: Job) -> Result<(), Box<dyn Any + Send>> {
+    let (sender, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name(name.to_owned());
     let owned_name = name.to_owned();
-    let spawned =
-        thread.spawn(move || on_own_thread(limit, &owned_name, job.as_mut(), &outcome_sender, &diagnosis_sender));
+    let spawned = thread.spawn(move || {
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let runtime = new_runtime();
+            let ended = runtime.block_on(async { tokio::time::timeout(limit, job()).await });
+            // Does not wait for what a store may have left running.
+            runtime.shutdown_background();
+            ended.unwrap_or_else(|_| panic!("{}", overdue(&owned_name, limit, "")));
+        }));
+        // Nobody receives where the limit has passed.
+        let _ = sender.send(result);
+    });
     if let Err(error) = spawned {
         panic!("no thread for {name}: {error}");
     }
-    let payload = match outcome.recv_timeout(limit + GRACE) {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(payload)) => payload,
+    match outcome.recv_timeout(limit + GRACE) {
+        Ok(result) => result,
         // The thread can't be ended from outside. It goes with the process.
-        Err(_) => {
-            return catch_unwind(|| panic!("{}", overdue(name, limit, "; it blocks its thread")));
-        }
-    };
-    match diagnosis.recv_timeout(DIAGNOSIS_LIMIT) {
-        Ok(Some(content)) => catch_unwind(|| {
-            panic!(
-                "{name} says nothing about the backend: its factory hands out a store that is not empty ({content}); \
-                 hand out a new store each time"
-            )
-        }),
-        _ => Err(payload),
+        Err(_) => catch_unwind(|| panic!("{}", overdue(name, limit, "; it blocks its thread"))),
     }
 }
 
 fn overdue(name: &str, limit: Duration, how: &str) -> String {
     format!("{name} did not end within {} s{how}", limit.as_secs_f32())
-}
-
-/// Sends how the case ended and, if it failed, what a new store of the factory holds where it should hold nothing.
-fn on_own_thread(
-    limit: Duration,
-    name: &str,
-    job: &mut dyn Job,
-    outcome: &Sender<Result<(), Box<dyn Any + Send>>>,
-    diagnosis: &Sender<Option<String>>,
-) {
-    let mut runtime = None;
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        runtime.insert(new_runtime()).block_on(async {
-            let mut run = job.run();
-            // The future outlives the panic: what it holds is dropped while the thread panics, and stays to be looked at.
-            tokio::time::timeout(limit, &mut run)
-                .await
-                .unwrap_or_else(|_| panic!("{}", overdue(name, limit, "")));
-        });
-    }));
-    let failed = result.is_err();
-    // Nobody receives where the limit has passed.
-    let _ = outcome.send(result);
-    let Some(runtime) = runtime else { return };
-    if failed {
-        let looked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(job.look())));
-        let _ = diagnosis.send(looked.unwrap_or_default());
-    }
-    // Does not wait for what a store may have left running.
-    runtime.shutdown_background();
 }
 
 fn new_runtime() -> Runtime {
@@ -265,13 +187,10 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::LazyLock;
-
-    use node_storage_contract::{Access, Network, Result};
 
     use super::*;
     use crate::cases;
-    use crate::model::{Model, ModelStore};
+    use crate::model::Model;
 
     const SHORT: Duration = Duration::from_millis(200);
 
@@ -282,7 +201,7 @@ mod tests {
     fn failure<F: StoreFactory + 'static>(
         limit: Duration,
         factory: impl AsyncFn() -> F + Send + 'static,
-        test: impl AsyncFnOnce(&F) + Send + 'static,
+        test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
     ) -> String {
         message_of(
             run_within(limit, "one::concern::case", job(factory, test))
@@ -293,14 +212,14 @@ mod tests {
 
     #[test]
     fn case_that_waits_for_ever_is_cut_and_named() {
-        let message = failure(SHORT, model, async |_: &Model| pending().await);
+        let message = failure(SHORT, model, async |_: &EmptyAtFirst<Model>| pending().await);
         assert_eq!(message, "one::concern::case did not end within 0.2 s");
     }
 
     #[test]
     fn case_that_blocks_its_thread_is_cut_and_named() {
         // Longer than the limit and its grace, and no longer than this test should leave a thread behind.
-        let message = failure(SHORT, model, async |_: &Model| thread::sleep(4 * GRACE));
+        let message = failure(SHORT, model, async |_: &EmptyAtFirst<Model>| thread::sleep(4 * GRACE));
         assert_eq!(
             message,
             "one::concern::case did not end within 0.2 s; it blocks its thread"
@@ -309,7 +228,7 @@ mod tests {
 
     #[test]
     fn case_that_panics_fails_with_its_message() {
-        let message = failure(DEFAULT_LIMIT, model, async |_: &Model| panic!("the store has a defect"));
+        let message = failure(DEFAULT_LIMIT, model, async |_: &EmptyAtFirst<Model>| panic!("the store has a defect"));
         assert_eq!(message, "the store has a defect");
     }
 
@@ -325,47 +244,28 @@ mod tests {
 
     #[test]
     fn case_that_passes_is_no_failure() {
-        let deliver = job(model, async |factory: &Model| {
+        let deliver = job(model, async |factory: &EmptyAtFirst<Model>| {
             cases::append::new_block_is_stored_with_every_field(factory).await;
         });
         assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
     }
 
-    /// Hands out one store again and again.
-    struct Reused;
-
-    static STORE: LazyLock<Model> = LazyLock::new(Model::default);
-
-    impl StoreFactory for Reused {
-        type Store = ModelStore;
-
-        async fn open(&self, network: Network, access: Access) -> Result<ModelStore> {
-            STORE.open(network, access).await
-        }
-
-        async fn close(&self, store: ModelStore) {
-            STORE.close(store).await;
-        }
-    }
-
     #[test]
     fn factory_whose_store_is_not_empty_is_reported_as_such() {
+        let model = Model::default();
+        let first = model.clone();
         let deliver = job(
-            async || Reused,
-            async |factory: &Reused| cases::append::new_block_is_stored_with_every_field(factory).await,
+            async move || first.clone(),
+            async |factory: &EmptyAtFirst<Model>| cases::append::new_block_is_stored_with_every_field(factory).await,
         );
         assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
         let message = failure(
             DEFAULT_LIMIT,
-            async || Reused,
-            async |factory: &Reused| {
-                cases::lookup::nothing_is_found_in_an_empty_store(factory).await;
-            },
+            async move || model.clone(),
+            async |factory: &EmptyAtFirst<Model>| cases::append::redelivered_block_is_a_no_op(factory).await,
         );
         assert!(
-            message.starts_with(
-                "one::concern::case says nothing about the backend: its factory hands out a store that is not empty"
-            ),
+            message.starts_with("the factory handed out a store that is not empty: its cursor is"),
             "{message}"
         );
     }

@@ -212,7 +212,7 @@ fn difference(
 }
 
 /// The first thing that is observed differently.
-fn first_difference(expected: &Observation, found: &Observation) -> Option<String> {
+pub(crate) fn first_difference(expected: &Observation, found: &Observation) -> Option<String> {
     // Named, so that a new field can't be forgotten.
     let Observation {
         cursor,
@@ -225,9 +225,8 @@ fn first_difference(expected: &Observation, found: &Observation) -> Option<Strin
         of_dids,
         storage_owners,
         listed_dids,
+        found_dids,
     } = expected;
-    let of_dids: Vec<_> = of_dids.iter().collect();
-    let found_of_dids: Vec<_> = found.of_dids.iter().collect();
     one("cursor", cursor, &found.cursor)
         .or_else(|| one("bound", bound, &found.bound))
         .or_else(|| one("indexer's state", state, &found.state))
@@ -235,20 +234,23 @@ fn first_difference(expected: &Observation, found: &Observation) -> Option<Strin
         .or_else(|| list("block", blocks, &found.blocks))
         .or_else(|| list("transaction", transactions, &found.transactions))
         .or_else(|| list("operation by id", by_id, &found.by_id))
-        .or_else(|| list("DID with operations", &of_dids, &found_of_dids))
+        .or_else(|| list("DID with operations", of_dids, &found.of_dids))
         .or_else(|| list("storage owner", storage_owners, &found.storage_owners))
         .or_else(|| list("listed DID", listed_dids, &found.listed_dids))
+        .or_else(|| list("found DID", found_dids, &found.found_dids))
 }
 
 fn one<T: PartialEq + fmt::Debug>(what: &str, expected: &T, found: &T) -> Option<String> {
     (expected != found).then(|| format!("the {what} is {} instead of {}", short(found), short(expected)))
 }
 
-fn list<T: PartialEq + fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Option<String> {
+/// The first row of a list that is another than expected, and how many rows there are.
+pub(crate) fn list<T: PartialEq + fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Option<String> {
     let longest = expected.len().max(found.len());
     let index = (0..longest).find(|index| expected.get(*index) != found.get(*index))?;
+    let lengths = format!("{} found, {} expected", found.len(), expected.len());
     let (expected, found) = (short(&expected.get(index)), short(&found.get(index)));
-    Some(format!("{what} {index} is {found} instead of {expected}"))
+    Some(format!("{what} {index} is {found} instead of {expected} ({lengths})"))
 }
 
 /// The beginning of what `Debug` writes; operations may be long.

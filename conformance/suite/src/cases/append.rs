@@ -3,8 +3,11 @@
 use node_storage_contract::{Appended, DltCursorRepo, PublishedBlock, RawOperationRepo};
 
 use crate::StoreFactory;
-use crate::assertions::{append, assert_holds, assert_no_op};
-use crate::data::{block, block_no, block_with, blocks, cursor, cursor_at, slot_of, transaction, transaction_id};
+use crate::assertions::{append, assert_holds, assert_no_op, index};
+use crate::data::{
+    block, block_no, block_with, blocks, cursor, cursor_at, ignored, of_did, of_storage, position, slot_of,
+    transaction, transaction_id,
+};
 use crate::factory::open;
 
 /// A new block is stored with every field, found by its number, and the cursor stands at it.
@@ -88,6 +91,43 @@ pub async fn stored_and_new_blocks_come_in_one_call(factory: &impl StoreFactory)
     assert_holds(&store, &all, cursor_at(&all[3]), &[]).await;
 }
 
+/// Stored and new blocks, some of them twice, may come in any order in one call: the new ones are added.
+pub async fn stored_and_new_blocks_come_in_any_order(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks(1..=6);
+    append(&store, &all[..3]).await;
+    let mixed = [5, 2, 4, 1, 5, 3].map(|number| block(number));
+    let appended = append(&store, &mixed).await;
+    assert_eq!(
+        appended,
+        Appended {
+            blocks: 2,
+            operations: 10
+        }
+    );
+    assert_holds(&store, &all[..5], cursor_at(&all[4]), &[]).await;
+    let descending: Vec<_> = all.iter().rev().cloned().collect();
+    append(&store, &descending).await;
+    assert_holds(&store, &all, cursor_at(&all[5]), &[]).await;
+}
+
+/// What was indexed of a block, and the watermark, are as before when the block is delivered again.
+pub async fn redelivered_block_keeps_what_was_indexed(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2]);
+    append(&store, &all[..1]).await;
+    let entries = [
+        of_did(position(1, 2, 0), 1, true),
+        of_storage(position(1, 2, 1), 1, 1),
+        ignored(position(1, 2, 2)),
+    ];
+    index(&store, &entries).await;
+    let again = store.append(&all[..1], cursor_at(&all[0]));
+    assert_no_op(&store, again, Appended::default()).await;
+    append(&store, &all).await;
+    assert_holds(&store, &all, cursor_at(&all[1]), &entries).await;
+}
+
 /// A block without operations stores nothing but the cursor, above the cursor, at it, and below it.
 pub async fn block_without_operations_stores_nothing(factory: &impl StoreFactory) {
     let store = open(factory).await;
@@ -139,7 +179,12 @@ pub async fn call_without_blocks_moves_the_cursor(factory: &impl StoreFactory) {
     let first = cursor(40, 2);
     assert_eq!(store.append(&[], first).await.unwrap(), Appended::default());
     assert_holds(&store, &[], first, &[]).await;
-    assert_no_op(&store, store.append(&[], first), Appended::default()).await;
+    for equal_or_lower in [first, cursor(39, 1), cursor(0, 0)] {
+        assert_no_op(&store, store.append(&[], equal_or_lower), Appended::default()).await;
+    }
+    let higher = cursor(41, 3);
+    assert_eq!(store.append(&[], higher).await.unwrap(), Appended::default());
+    assert_holds(&store, &[], higher, &[]).await;
 }
 
 /// What comes twice in one call with identical content is stored once.

@@ -1,6 +1,7 @@
 //! Writers queue, and readers see whole states (lines 2, 6, 7 and 9 of the storage contract).
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use node_storage_contract::{
     Appended, Conflict, ConflictReason, Cursor, DltCursorRepo, IndexedOperationRepo, IndexerStateRepo, PageLimit,
@@ -19,12 +20,16 @@ use crate::factory::open;
 
 /// A ledger of 40 blocks with 2 operations each.
 fn long_ledger() -> Vec<PublishedBlock> {
-    ledger_of(&LedgerShape {
-        blocks: 40,
-        transactions_per_block: 2,
-        operations_per_transaction: 1,
-        ..LedgerShape::small(SEED)
-    })
+    static LEDGER: OnceLock<Vec<PublishedBlock>> = OnceLock::new();
+    let made = LEDGER.get_or_init(|| {
+        ledger_of(&LedgerShape {
+            blocks: 40,
+            transactions_per_block: 2,
+            operations_per_transaction: 1,
+            ..LedgerShape::small(SEED)
+        })
+    });
+    made.clone()
 }
 
 /// Several tasks deliver one ledger in overlapping batches: each block is added by one of them, and the content is right.

@@ -2,13 +2,14 @@
 
 use node_storage_contract::{
     BlockTime, ConflictReason, Cursor, DltCursorRepo, NodeStorage, PublishedBlock, RawOperationRepo, Subject,
+    TransactionId,
 };
 
 use crate::StoreFactory;
-use crate::assertions::{append, assert_conflict};
+use crate::assertions::{append, assert_conflict, assert_holds};
 use crate::data::{
-    absn, block, block_no, block_with, blocks, bytes, cursor, cursor_after, cursor_at, osn, other_hash, position,
-    slot_no, slot_of, transaction, transaction_id, transaction_of,
+    absn, block, block_no, block_with, blocks, bytes, cursor, cursor_after, cursor_at, last_bit_flipped, osn,
+    other_hash, position, slot_no, slot_of, transaction, transaction_id, transaction_of,
 };
 use crate::factory::open;
 
@@ -35,14 +36,13 @@ fn refuse<S: NodeStorage>(
     assert_conflict(store, write, at, reason)
 }
 
-/// Another hash for a stored number, below the cursor and at it.
+/// Another hash for a stored number, be it in its last bit, below the cursor and at it.
 pub async fn other_hash_for_a_number_is_a_conflict(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
-    for number in [2, 3] {
-        let changed = PublishedBlock {
-            hash: other_hash(number),
-            ..block(number)
-        };
+    let hashes =
+        [1, 2, 3].map(|number| [other_hash(number), last_bit_flipped(block(number).hash)].map(|hash| (number, hash)));
+    for (number, hash) in hashes.into_iter().flatten() {
+        let changed = PublishedBlock { hash, ..block(number) };
         refuse(&store, changed, block_no(number), ConflictReason::OtherBlockHash).await;
     }
 }
@@ -85,11 +85,11 @@ pub async fn other_time_for_a_number_is_a_conflict(factory: &impl StoreFactory) 
 /// A stored block delivered without one of its operations: the first, the last, those of a transaction, or all.
 pub async fn missing_operation_is_a_conflict(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
-    for (transaction, operation) in [(0, 0), (0, 2), (1, 1)] {
-        let mut changed = block(2);
+    for (number, (transaction, operation)) in each_operation() {
+        let mut changed = block(number);
         let removed = changed.transactions[transaction].operations.remove(operation);
         let absn = changed.transactions[transaction].absn;
-        let at = position(2, absn.get().into(), removed.osn.get().into());
+        let at = position(number, absn.get().into(), removed.osn.get().into());
         refuse(&store, changed, at, ConflictReason::OperationMissing).await;
     }
     let mut changed = block(2);
@@ -112,9 +112,27 @@ pub async fn added_operation_is_a_conflict(factory: &impl StoreFactory) {
     }
 }
 
-/// A stored block delivered with other bytes for an operation, be it one bit, or none.
+/// Each operation of the three blocks: the block's number, and the places of transaction and operation in it.
+fn each_operation() -> impl Iterator<Item = (u64, (usize, usize))> {
+    let places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)];
+    [1, 2, 3]
+        .into_iter()
+        .flat_map(move |number| places.map(|place| (number, place)))
+}
+
+/// A stored block delivered with other bytes for any of its operations, be it one bit, or none.
 pub async fn changed_operation_is_a_conflict(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
+    for (number, (transaction, operation)) in each_operation() {
+        let mut changed = block(number);
+        let absn = changed.transactions[transaction].absn;
+        let operation = &mut changed.transactions[transaction].operations[operation];
+        let mut content = operation.bytes.clone().into_vec();
+        content[0] ^= 1;
+        operation.bytes = bytes(content);
+        let at = position(number, absn.get().into(), operation.osn.get().into());
+        refuse(&store, changed, at, ConflictReason::OtherOperation).await;
+    }
     let original = block(2).transactions[0].operations[1].bytes.clone().into_vec();
     let mut flipped = original.clone();
     flipped[0] ^= 1;
@@ -129,10 +147,17 @@ pub async fn changed_operation_is_a_conflict(factory: &impl StoreFactory) {
 /// A stored transaction delivered under another id.
 pub async fn other_transaction_id_is_a_conflict(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
-    let mut changed = block(2);
-    changed.transactions[1].id = transaction_id(77, 7);
-    let at = Subject::Transaction(block_no(2), absn(5));
-    refuse(&store, changed, at, ConflictReason::OtherTransactionId).await;
+    for (number, place) in [(1, 0), (2, 0), (2, 1), (3, 1)] {
+        let mut changed = block(number);
+        let transaction = &mut changed.transactions[place];
+        let at = Subject::Transaction(block_no(number), transaction.absn);
+        let mut last_bit_flipped = *transaction.id.as_bytes();
+        last_bit_flipped[31] ^= 1;
+        transaction.id = TransactionId::new(last_bit_flipped);
+        refuse(&store, changed.clone(), at, ConflictReason::OtherTransactionId).await;
+        changed.transactions[place].id = transaction_id(77, 7);
+        refuse(&store, changed, at, ConflictReason::OtherTransactionId).await;
+    }
 }
 
 /// A block with operations below the cursor that is not stored: it was passed, or came without operations.
@@ -278,6 +303,32 @@ pub async fn stored_transaction_id_elsewhere_is_a_conflict(factory: &impl StoreF
     assert_conflict(&store, write, Subject::Transaction(block_no(5), absn(5)), reason).await;
 }
 
+/// Nothing of a refused call is known afterwards: its blocks may come with other content, its transactions elsewhere.
+pub async fn content_of_a_refused_call_is_forgotten(factory: &impl StoreFactory) {
+    let store = with_three_blocks(factory).await;
+    let stored = [1, 2, 3].map(block);
+    let changed = PublishedBlock {
+        hash: other_hash(2),
+        ..block(2)
+    };
+    let delivered = [block(4), block(5), changed];
+    let write = store.append(&delivered, cursor_after(&delivered));
+    assert_conflict(&store, write, block_no(2), ConflictReason::OtherBlockHash).await;
+    let other = PublishedBlock {
+        hash: other_hash(4),
+        slot: slot_no(slot_of(4) + 1),
+        transactions: block(5).transactions,
+        ..block(4)
+    };
+    let far = PublishedBlock {
+        transactions: block(4).transactions,
+        ..block(6)
+    };
+    let all = [&stored[..], &[other, far]].concat();
+    append(&store, &all).await;
+    assert_holds(&store, &all, cursor_after(&all), &[]).await;
+}
+
 /// Numbers ascend where slots do not, within a call.
 pub async fn slots_that_do_not_ascend_within_a_call_are_a_conflict(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
@@ -376,5 +427,9 @@ pub async fn cursor_that_contradicts_the_stored_one_refuses_the_blocks(factory: 
         ..stored
     };
     let write = store.append(&known, askew);
+    assert_conflict(&store, write, askew, ConflictReason::CursorOrder { stored }).await;
+    let write = store.append(&[], fork);
+    assert_conflict(&store, write, fork, ConflictReason::CursorFork { stored }).await;
+    let write = store.append(&[], askew);
     assert_conflict(&store, write, askew, ConflictReason::CursorOrder { stored }).await;
 }

@@ -1,13 +1,13 @@
 //! How far the ledger has been read (line 6 of the storage contract).
 
 use node_storage_contract::{
-    BlockNo, ConflictReason, Cursor, DltCursorRepo, NodeStorage, RawOperationRepo, SlotNo, StorageError,
+    BlockHash, BlockNo, ConflictReason, Cursor, DltCursorRepo, NodeStorage, RawOperationRepo, SlotNo, StorageError,
 };
 use tokio::task::JoinSet;
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_conflict, assert_holds, assert_no_op};
-use crate::data::{block_no, blocks, cursor, cursor_at, other_hash, slot_no, slot_of};
+use crate::data::{block_no, blocks, cursor, cursor_at, last_bit_flipped, other_hash, slot_no, slot_of};
 use crate::factory::open;
 
 /// There is no cursor before the first block, and its absence is an answer.
@@ -25,6 +25,26 @@ pub async fn cursor_moves_forward_alone(factory: &impl StoreFactory) {
         store.advance_cursor(moved).await.unwrap();
         assert_holds(&store, &[], moved, &[]).await;
     }
+}
+
+/// A cursor at slot 0 and block 0 whose hash is zeros is one, and not none.
+pub async fn lowest_cursor_is_a_cursor(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let lowest = Cursor {
+        slot: SlotNo::MIN,
+        block: BlockNo::MIN,
+        hash: BlockHash::new([0; 32]),
+    };
+    store.advance_cursor(lowest).await.unwrap();
+    assert_holds(&store, &[], lowest, &[]).await;
+    let fork = Cursor {
+        hash: other_hash(0),
+        ..lowest
+    };
+    let reason = ConflictReason::CursorFork { stored: lowest };
+    assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
+    store.advance_cursor(cursor(1, 1)).await.unwrap();
+    assert_no_op(&store, store.advance_cursor(lowest), ()).await;
 }
 
 /// The cursor takes the highest slot and number.
@@ -65,22 +85,16 @@ pub async fn equal_or_lower_cursor_is_a_no_op(factory: &impl StoreFactory) {
     }
 }
 
-/// The same slot and number with another hash.
+/// The same slot and number with another hash, be it in its last bit.
 pub async fn cursor_with_another_hash_is_a_conflict(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let stored = cursor(100, 5);
     store.advance_cursor(stored).await.unwrap();
-    let fork = Cursor {
-        hash: other_hash(5),
-        ..stored
-    };
-    assert_conflict(
-        &store,
-        store.advance_cursor(fork),
-        fork,
-        ConflictReason::CursorFork { stored },
-    )
-    .await;
+    for hash in [other_hash(5), last_bit_flipped(stored.hash)] {
+        let fork = Cursor { hash, ..stored };
+        let reason = ConflictReason::CursorFork { stored };
+        assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
+    }
 }
 
 /// A move that raises one of slot and number and not the other.

@@ -1,15 +1,16 @@
 //! Indexing follows a watermark (line 7 of the storage contract).
 
 use node_storage_contract::{
-    ConflictReason, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid,
-    OperationPosition, PublishedBlock, Reason,
+    Conflict, ConflictReason, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid,
+    OperationPosition, PublishedBlock, Reason, StorageError,
 };
 
 use crate::StoreFactory;
-use crate::assertions::{append, assert_conflict, assert_holds, assert_no_op, index};
+use crate::assertions::{append, assert_answers, assert_conflict, assert_holds, assert_no_op, index};
 use crate::data::{all_ignored, blocks, cursor_at, did, ignored, ledger, of_did, of_storage, position, positions};
 use crate::expected::index_entries;
 use crate::factory::open;
+use crate::observe::observe;
 
 /// A store that holds the blocks 1 to 3, with five operations each, and the positions of these.
 async fn with_three_blocks<F: StoreFactory>(factory: &F) -> (F::Store, Vec<PublishedBlock>, Vec<OperationPosition>) {
@@ -131,6 +132,7 @@ pub async fn reasons_are_kept_to_the_longest(factory: &impl StoreFactory) {
         "a\u{0}b\nc\u{7f}".to_owned(),
         "'; -- \\ %s {} ?1 $1".to_owned(),
         " \u{feff}leading and trailing ".to_owned(),
+        "e\u{301} in two characters, UPPER CASE and \u{130}".to_owned(),
     ];
     let entries: Vec<_> = places
         .iter()
@@ -155,6 +157,64 @@ pub async fn gap_within_a_batch_is_a_conflict(factory: &impl StoreFactory) {
         batch.retain(|entry| entry.position != places[left_out]);
         assert_conflict(&store, store.index(&batch), places[left_out], ConflictReason::IndexGap).await;
     }
+}
+
+/// A batch that leaves out a whole block, or several, with the watermark below, within or at the end of the one before.
+pub async fn batch_that_leaves_out_whole_blocks_is_a_conflict(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 3, 7]);
+    append(&store, &all).await;
+    let places = positions(&all);
+    for indexed in [0, 2, 5] {
+        index(&store, &all_ignored(&places[..indexed])).await;
+        for from in [10, 15] {
+            let batch = [all_ignored(&places[indexed..5]), all_ignored(&places[from..])].concat();
+            assert_conflict(&store, store.index(&batch), places[5], ConflictReason::IndexGap).await;
+        }
+    }
+}
+
+/// As many entries as operations, one of them unknown and one operation left out: no count makes that whole.
+pub async fn unknown_position_does_not_make_up_for_a_gap(factory: &impl StoreFactory) {
+    let (store, all, places) = with_three_blocks(factory).await;
+    let before = observe(&store).await;
+    for (left_out, unknown) in [(2, position(1, 3, 0)), (7, position(1, 2, 7)), (0, position(2, 3, 0))] {
+        let mut batch = all_ignored(&places[..10]);
+        batch[left_out] = ignored(unknown);
+        let refused = store.index(&batch).await;
+        // Either may be named.
+        let is_named = matches!(
+            &refused,
+            Err(StorageError::Conflict(Conflict { at, reason: ConflictReason::IndexGap })) if *at == places[left_out].into()
+        ) || matches!(
+            &refused,
+            Err(StorageError::Conflict(Conflict { at, reason: ConflictReason::UnknownPosition })) if *at == unknown.into()
+        );
+        assert!(
+            is_named,
+            "neither {} nor {unknown} is named: {refused:?}",
+            places[left_out]
+        );
+    }
+    assert_answers(&store, &before).await;
+    let entries = all_ignored(&places);
+    index(&store, &entries).await;
+    assert_holds(&store, &all, cursor_at(&all[2]), &entries).await;
+}
+
+/// Nothing of a refused batch is known afterwards: its operations may be indexed as something else.
+pub async fn outcomes_of_a_refused_batch_are_forgotten(factory: &impl StoreFactory) {
+    let (store, all, places) = with_three_blocks(factory).await;
+    let mut batch: Vec<_> = places[..8].iter().map(|at| of_did(*at, 1, true)).collect();
+    batch.push(ignored(position(2, 6, 0)));
+    let at = position(2, 6, 0);
+    assert_conflict(&store, store.index(&batch), places[8], ConflictReason::IndexGap).await;
+    batch.push(ignored(places[8]));
+    batch.push(ignored(places[9]));
+    assert_conflict(&store, store.index(&batch), at, ConflictReason::UnknownPosition).await;
+    let entries: Vec<_> = places.iter().map(|at| of_storage(*at, 3, 2)).collect();
+    index(&store, &entries).await;
+    assert_holds(&store, &all, cursor_at(&all[2]), &entries).await;
 }
 
 /// A batch that starts above the operation after the watermark: that one is named.
@@ -198,6 +258,11 @@ pub async fn unknown_position_is_a_conflict(factory: &impl StoreFactory) {
     for (at, stored_below) in unknown {
         let mut batch = all_ignored(&places[..stored_below]);
         batch.push(ignored(at));
+        assert_conflict(&store, store.index(&batch), at, ConflictReason::UnknownPosition).await;
+    }
+    for (at, end) in [(position(1, 2, 3), 8), (position(2, 0, 0), 15)] {
+        let mut batch = all_ignored(&places[..end]);
+        batch.insert(1, ignored(at));
         assert_conflict(&store, store.index(&batch), at, ConflictReason::UnknownPosition).await;
     }
     let below_all = position(0, 0, 0);

@@ -1,14 +1,15 @@
 //! One call may hold more than any statement takes: more rows than SQLite (32,766) or PostgreSQL (65,535) has parameters.
 
 use node_storage_contract::{
-    Appended, IndexEntry, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid, OperationPosition,
-    RawOperationRepo, StorageOwner,
+    Appended, Conflict, ConflictReason, IndexEntry, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid,
+    OperationPosition, OperationRecord, PageLimit, RawOperationRepo, StorageError, StorageOwner,
 };
 
 use crate::StoreFactory;
-use crate::assertions::append;
+use crate::assertions::{append, assert_rows, index};
 use crate::data::{
-    absn, block_with, bytes, cursor_after, did, of_did, of_storage, osn, positions, storage_hash, transaction_of,
+    absn, block_with, bytes, cursor_after, did, of_did, of_storage, osn, positions, storage_hash, transaction,
+    transaction_of,
 };
 use crate::expected::records;
 use crate::factory::open;
@@ -54,18 +55,18 @@ pub async fn seventy_thousand_operations_in_one_transaction(factory: &impl Store
     );
     assert_eq!(store.index(&entries).await.unwrap(), Indexed { entries: 0, watermark });
 
-    // Compared with `==`: a difference in 70,000 records can't be read.
-    assert!(
-        all_operations(&store).await == records(&blocks, &entries),
-        "other operations than delivered"
-    );
+    let expected = records(&blocks, &entries);
+    assert_rows(&all_operations(&store).await, &expected, "operation");
+    let transaction = store.transaction(&blocks[0].transactions[0].id).await.unwrap();
+    let transaction = transaction.expect("the transaction is stored");
+    assert_rows(&transaction.operations, &expected, "operation of the transaction");
     let listed: Vec<_> = numbered(&places, 0)
         .map(|(number, position)| ListedDid {
             did: did(number),
             position,
         })
         .collect();
-    assert!(all_listed_dids(&store).await == listed, "other DIDs than listed");
+    assert_rows(&all_listed_dids(&store).await, &listed, "DID");
     let hashes: Vec<_> = (0..MANY).rev().map(storage_hash).collect();
     let owners: Vec<_> = numbered(&places, 1)
         .map(|(number, position)| StorageOwner {
@@ -74,10 +75,56 @@ pub async fn seventy_thousand_operations_in_one_transaction(factory: &impl Store
             did: did(number),
         })
         .collect();
+    let found = store.storage_owners(&hashes).await.unwrap();
+    assert_rows(&found, &owners, "owner");
+
+    // The last of them is judged as the first.
+    let mut changed = blocks;
+    let last = changed[0].transactions[0].operations.last_mut().expect("an operation");
+    last.bytes = bytes(*b"changed");
+    let refused = store.append(&changed, cursor_after(&changed)).await;
+    let expected = Conflict {
+        at: places[places.len() - 1].into(),
+        reason: ConflictReason::OtherOperation,
+    };
     assert!(
-        store.storage_owners(&hashes).await.unwrap() == owners,
-        "other owners than indexed"
+        matches!(&refused, Err(StorageError::Conflict(conflict)) if *conflict == expected),
+        "no {expected:?}, but {refused:?}"
     );
+}
+
+/// Pages of the highest limit are full in every listing while there are rows, and the next page has the rest.
+pub async fn pages_of_the_highest_limit_are_full(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let most = usize::try_from(PageLimit::MAX.get()).unwrap();
+    let many = PageLimit::MAX.get() + 1;
+    let blocks = [block_with(1, vec![transaction(1, 0, many), transaction(1, 1, many)])];
+    append(&store, &blocks).await;
+    let places = positions(&blocks);
+    // The first transaction's operations belong to one DID, those of the second to one each.
+    let (of_one, of_many) = places.split_at(most + 1);
+    let one = of_one.iter().map(|at| of_did(*at, 0, false));
+    let others = (1..).zip(of_many).map(|(number, at)| of_did(*at, number, true));
+    index(&store, &one.chain(others).collect::<Vec<_>>()).await;
+
+    let at =
+        |records: Vec<OperationRecord>| -> Vec<_> { records.iter().map(|record| record.operation.position).collect() };
+    let page = at(store.operations_after(None, PageLimit::MAX).await.unwrap());
+    assert_rows(&page, &places[..most], "operation");
+    let page = at(store.operations_of_did(&did(0), None, PageLimit::MAX).await.unwrap());
+    assert_rows(&page, &of_one[..most], "operation of a DID");
+    let rest = store
+        .operations_of_did(&did(0), page.last().copied(), PageLimit::MAX)
+        .await;
+    assert_rows(&at(rest.unwrap()), &of_one[most..], "operation of a DID");
+    let page = store.listed_dids_after(None, PageLimit::MAX).await.unwrap();
+    let listed: Vec<_> = page.iter().map(|listed| listed.position).collect();
+    assert_rows(&listed, &of_many[..most], "DID");
+    let rest = store
+        .listed_dids_after(listed.last().copied(), PageLimit::MAX)
+        .await
+        .unwrap();
+    assert_eq!(rest.len(), 1, "the rest of the DIDs");
 }
 
 /// Each second position from `first` on, with its number.
@@ -105,10 +152,7 @@ pub async fn seventy_thousand_blocks_in_one_call(factory: &impl StoreFactory) {
     assert_eq!(append(&store, &blocks).await, Appended::default());
     let bound = store.bound().await.unwrap();
     assert_eq!((bound.cursor, bound.operations), (Some(cursor_after(&blocks)), 70_000));
-    assert!(
-        all_operations(&store).await == records(&blocks, &[]),
-        "other operations than delivered"
-    );
+    assert_rows(&all_operations(&store).await, &records(&blocks, &[]), "operation");
     assert_eq!(
         store.indexer_state().await.unwrap().last_stored,
         positions(&blocks).last().copied()
@@ -121,9 +165,6 @@ pub async fn forty_longest_operations_in_one_call(factory: &impl StoreFactory) {
     let operations = (0..40_u8).map(|index| (osn(index.into()), bytes(vec![index; 1 << 20])));
     let blocks = [block_with(1, vec![transaction_of(1, absn(1), operations)])];
     append(&store, &blocks).await;
-    assert!(
-        all_operations(&store).await == records(&blocks, &[]),
-        "other operations than delivered"
-    );
+    assert_rows(&all_operations(&store).await, &records(&blocks, &[]), "operation");
     assert_eq!(append(&store, &blocks).await, Appended::default());
 }

@@ -1,15 +1,15 @@
 //! What is stored is found, indexed or not, and what is not is an answer (lines 4, 7 and 11 of the storage contract).
 
 use node_storage_contract::{
-    BlockHeader, IndexOutcome, IndexedOperationRepo, OperationHash, OperationId, RawOperationRepo, StorageOwner,
-    TransactionId, TransactionRecord,
+    BlockHash, BlockHeader, DidSuffix, IndexEntry, IndexOutcome, IndexedOperationRepo, OperationHash, OperationId,
+    RawOperationRepo, StorageOwner, TransactionId, TransactionRecord,
 };
 
 use crate::StoreFactory;
-use crate::assertions::{append, index};
+use crate::assertions::{append, assert_holds, index};
 use crate::data::{
-    absn, all_ignored, block, block_with, blocks, bytes, cursor, did, ignored, limit, of_did, of_storage, osn,
-    position, positions, storage_hash, transaction_id, transaction_of,
+    absn, all_ignored, block, block_with, blocks, bytes, cursor, cursor_after, did, ignored, limit, of_did, of_storage,
+    osn, position, positions, storage_hash, transaction, transaction_id, transaction_of,
 };
 use crate::expected::{index_entries, records};
 use crate::factory::open;
@@ -163,6 +163,92 @@ pub async fn storage_owners_are_found_at_their_lowest_positions(factory: &impl S
         vec![owner(4, 4, 30)]
     );
     assert_eq!(store.storage_owners(&[]).await.unwrap(), vec![]);
+}
+
+/// Hashes that differ in one byte, in the case of a letter, or behind a zero are different hashes.
+pub async fn hashes_that_differ_in_one_byte_are_different(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let ending_in = |first: u8, last: u8| {
+        let mut hash = [first; 32];
+        hash[31] = last;
+        hash
+    };
+    let mut behind_zero = [0; 32];
+    behind_zero[30] = 1;
+    let hashes = [
+        [7; 32],
+        ending_in(7, 8),
+        ending_in(0, 1),
+        ending_in(0, 2),
+        behind_zero,
+        [b'A'; 32],
+        [b'a'; 32],
+    ];
+    let unknown = [ending_in(7, 9), ending_in(0, 3), ending_in(b'A', b'a')];
+    let all: Vec<_> = (1..)
+        .zip(hashes)
+        .map(|(number, hash)| {
+            let mut block = block_with(number, vec![transaction(number, 4, 2)]);
+            block.hash = BlockHash::new(hash);
+            block.transactions[0].id = TransactionId::new(hash);
+            block
+        })
+        .collect();
+    append(&store, &all).await;
+    let outcomes = hashes.into_iter().flat_map(|hash| {
+        let (did, operation_hash) = (DidSuffix::new(hash), OperationHash::new(hash));
+        let of_did = IndexOutcome::Did {
+            did,
+            operation_hash,
+            lists_did: true,
+        };
+        [of_did, IndexOutcome::Storage { did, operation_hash }]
+    });
+    let entries: Vec<_> = positions(&all)
+        .into_iter()
+        .zip(outcomes)
+        .map(|(position, outcome)| IndexEntry { position, outcome })
+        .collect();
+    index(&store, &entries).await;
+    assert_holds(&store, &all, cursor_after(&all), &entries).await;
+    for (place, hash) in hashes.into_iter().enumerate() {
+        let owner = StorageOwner {
+            operation_hash: OperationHash::new(hash),
+            position: entries[place * 2 + 1].position,
+            did: DidSuffix::new(hash),
+        };
+        assert_eq!(
+            store.storage_owners(&[OperationHash::new(hash)]).await.unwrap(),
+            vec![owner]
+        );
+    }
+    for hash in unknown {
+        assert_eq!(store.transaction(&TransactionId::new(hash)).await.unwrap(), None);
+        assert_eq!(store.listed_did(&DidSuffix::new(hash)).await.unwrap(), None);
+        assert_eq!(store.storage_owners(&[OperationHash::new(hash)]).await.unwrap(), vec![]);
+        let operations = store.operations_of_did(&DidSuffix::new(hash), None, limit(10)).await;
+        assert_eq!(operations.unwrap(), vec![]);
+    }
+}
+
+/// An id of a transaction that is also that of an operation finds each where it is asked for, and neither as the other.
+pub async fn equal_ids_of_a_transaction_and_an_operation_are_kept_apart(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let (both, alone) = (bytes(*b"id of both"), bytes(*b"id of an operation"));
+    let mut all = blocks([1, 2]);
+    all[0].transactions[0].id = TransactionId::new(*both.id().as_bytes());
+    all[1].transactions[1].operations[0].bytes = both.clone();
+    all[1].transactions[1].operations[1].bytes = alone.clone();
+    append(&store, &all).await;
+    let found = store.operation(&both.id()).await.unwrap().expect("the operation");
+    assert_eq!(found.operation.position, position(2, 5, 0));
+    let id = all[0].transactions[0].id;
+    let found = store.transaction(&id).await.unwrap().expect("the transaction");
+    assert_eq!((found.block.number, found.operations.len()), (all[0].number, 3));
+    let of_operation = TransactionId::new(*alone.id().as_bytes());
+    assert_eq!(store.transaction(&of_operation).await.unwrap(), None);
+    let of_transaction = OperationId::new(*all[0].transactions[1].id.as_bytes());
+    assert_eq!(store.operation(&of_transaction).await.unwrap(), None);
 }
 
 /// The hash of an operation of a DID names no storage entry.

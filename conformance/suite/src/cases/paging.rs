@@ -1,10 +1,14 @@
 //! Listings are keyset pages: complete, without repetition, stable while others write (lines 3 and 9 of the contract).
 
-use node_storage_contract::{BlockNo, NodeStorage, OperationIndex, OperationPosition, PageLimit, TransactionIndex};
+use node_storage_contract::{
+    BlockNo, IndexOutcome, IndexedOperationRepo, NodeStorage, OperationIndex, OperationPosition, OperationRecord,
+    PageLimit, PublishedBlock, RawOperationRepo, TransactionIndex,
+};
 
 use crate::StoreFactory;
-use crate::assertions::{append, index};
-use crate::data::{blocks, did, limit, of_did, position, positions};
+use crate::assertions::{append, assert_rows, index};
+use crate::data::{block, block_with, blocks, did, ledger, limit, of_did, position, positions, transaction};
+use crate::expected::{index_entries, records};
 use crate::factory::open;
 
 /// A listing: from a position on, at most so many rows, as positions.
@@ -52,14 +56,9 @@ impl Listing {
 }
 
 /// Stores blocks, and indexes their operations: each second one belongs to DID 0, the others to one DID each.
-async fn fill<S: NodeStorage>(
-    store: &S,
-    numbers: std::ops::RangeInclusive<u64>,
-    already: usize,
-) -> Vec<OperationPosition> {
-    let blocks = blocks(numbers);
-    append(store, &blocks).await;
-    let positions = positions(&blocks);
+async fn fill<S: NodeStorage>(store: &S, blocks: &[PublishedBlock], already: usize) -> Vec<OperationPosition> {
+    append(store, blocks).await;
+    let positions = positions(blocks);
     let entries: Vec<_> = (already..)
         .zip(&positions)
         .map(|(number, at)| {
@@ -81,7 +80,7 @@ async fn fill<S: NodeStorage>(
 /// Pages of any size, one after the other, are the whole listing, each row once.
 pub async fn pages_of_any_size_are_the_whole_listing(factory: &impl StoreFactory) {
     let store = open(factory).await;
-    let positions = fill(&store, 1..=6, 0).await;
+    let positions = fill(&store, &blocks(1..=6), 0).await;
     for listing in Listing::ALL {
         let expected = listing.of(&positions);
         for size in [1, 2, 3, 7, 15, 16, 29, 30, 31, 10_000] {
@@ -104,7 +103,7 @@ pub async fn pages_of_any_size_are_the_whole_listing(factory: &impl StoreFactory
 /// A page may start after a position where nothing stands: between others, before the first, after the last.
 pub async fn page_starts_after_any_position(factory: &impl StoreFactory) {
     let store = open(factory).await;
-    let positions = fill(&store, 1..=4, 0).await;
+    let positions = fill(&store, &blocks(1..=4), 0).await;
     let highest = OperationPosition {
         block: BlockNo::MAX,
         absn: TransactionIndex::MAX,
@@ -133,17 +132,69 @@ pub async fn page_starts_after_any_position(factory: &impl StoreFactory) {
     }
 }
 
+/// A page after the lowest position there is, block 0, `absn` 0 and `osn` 0, begins at the next.
+pub async fn page_after_the_lowest_position_begins_at_the_next(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let lowest = [
+        block_with(0, vec![transaction(0, 0, 2), transaction(0, 1, 1)]),
+        block(1),
+    ];
+    let positions = fill(&store, &lowest, 0).await;
+    assert_eq!(positions[0], position(0, 0, 0));
+    for listing in Listing::ALL {
+        let expected = listing.of(&positions);
+        assert_eq!(listing.page(&store, None, limit(1)).await, expected[..1]);
+        let rest = listing.page(&store, Some(positions[0]), PageLimit::MAX).await;
+        assert_eq!(rest, expected[1..]);
+    }
+}
+
+/// Every row of every page, small or large, has all of its fields.
+pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let ledger = ledger();
+    let entries = index_entries(&ledger);
+    append(&store, &ledger).await;
+    index(&store, &entries[..73]).await;
+    let all = records(&ledger, &entries[..73]);
+    let did = entries.iter().find_map(|entry| entry.outcome.did()).expect("a DID");
+    let of_did: Vec<_> = all
+        .iter()
+        .filter(|record| record.indexing.as_ref().and_then(IndexOutcome::did) == Some(did))
+        .cloned()
+        .collect();
+    assert!(of_did.len() > 2);
+    for size in [1, 2, 5, 9] {
+        let mut found: Vec<OperationRecord> = Vec::new();
+        while found.len() < all.len() {
+            let after = found.last().map(|record| record.operation.position);
+            let page = store.operations_after(after, limit(size)).await.unwrap();
+            assert!(!page.is_empty(), "a page that should have rows");
+            found.extend(page);
+        }
+        assert_rows(&found, &all, "operation");
+        let mut found: Vec<OperationRecord> = Vec::new();
+        while found.len() < of_did.len() {
+            let after = found.last().map(|record| record.operation.position);
+            let page = store.operations_of_did(&did, after, limit(size)).await.unwrap();
+            assert!(!page.is_empty(), "a page that should have rows");
+            found.extend(page);
+        }
+        assert_rows(&found, &of_did, "operation of a DID");
+    }
+}
+
 /// Rows that are added between two pages neither repeat nor hide any; those above are seen.
 pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
     let store = open(factory).await;
-    let mut positions = fill(&store, 1..=2, 0).await;
+    let mut positions = fill(&store, &blocks(1..=2), 0).await;
     let mut found: [Vec<OperationPosition>; 3] = Default::default();
     for number in 3..=12 {
         for (listing, found) in Listing::ALL.into_iter().zip(&mut found) {
             let page = listing.page(&store, found.last().copied(), limit(3)).await;
             found.extend(page);
         }
-        let added = fill(&store, number..=number, positions.len()).await;
+        let added = fill(&store, &blocks([number]), positions.len()).await;
         positions.extend(added);
     }
     for (listing, mut found) in Listing::ALL.into_iter().zip(found) {
@@ -155,7 +206,7 @@ pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
 /// The limits of a page are 1 and 10,000: no page number can overflow, and no call asks for everything.
 pub async fn page_limit_is_1_to_10000(factory: &impl StoreFactory) {
     let store = open(factory).await;
-    fill(&store, 1..=1, 0).await;
+    fill(&store, &blocks([1]), 0).await;
     for rows in [0, 10_001, 1 << 32, u64::MAX] {
         let error = PageLimit::try_from(rows).unwrap_err();
         assert_eq!((error.field, error.value), ("page limit", rows.to_string()));

@@ -1,14 +1,18 @@
 //! What was written is there when the store is opened again.
 
-use node_storage_contract::{Appended, IndexerStateRepo};
+use node_storage_contract::{
+    Appended, ConflictReason, Cursor, DltCursorRepo, Indexed, IndexedOperationRepo, IndexerStateRepo, RawOperationRepo,
+    Subject,
+};
 
 use crate::StoreFactory;
-use crate::assertions::{append, assert_holds, assert_no_op, index};
-use crate::data::{cursor_after, ledger};
+use crate::assertions::{append, assert_answers, assert_conflict, assert_holds, assert_no_op, index};
+use crate::data::{
+    absn, all_ignored, block, blocks, bytes, cursor_after, cursor_at, ledger, of_did, other_hash, position, positions,
+};
 use crate::expected::index_entries;
 use crate::factory::{open, open_read_only};
 use crate::observe::observe;
-use node_storage_contract::RawOperationRepo;
 
 /// Everything survives closing and opening, to write and to read.
 pub async fn content_survives_closing(factory: &impl StoreFactory) {
@@ -21,11 +25,11 @@ pub async fn content_survives_closing(factory: &impl StoreFactory) {
     factory.close(store).await;
 
     let reader = open_read_only(factory).await;
-    assert_eq!(observe(&reader).await, before);
+    assert_answers(&reader, &before).await;
     factory.close(reader).await;
 
     let store = open(factory).await;
-    assert_eq!(observe(&store).await, before);
+    assert_answers(&store, &before).await;
     assert_holds(&store, &ledger, cursor_after(&ledger), &entries[..73]).await;
 }
 
@@ -55,6 +59,52 @@ pub async fn work_goes_on_where_it_was_left(factory: &impl StoreFactory) {
     assert_holds(&store, &ledger, cursor_after(&ledger), &entries[..indexed]).await;
     index(&store, &entries[indexed..]).await;
     assert_holds(&store, &ledger, cursor_after(&ledger), &entries).await;
+}
+
+/// What was stored before the store was opened again contradicts as before: blocks, transactions, cursor and index.
+pub async fn contradictions_are_found_after_reopening(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = blocks([1, 2, 4]);
+    append(&store, &all).await;
+    let entries = all_ignored(&positions(&all));
+    index(&store, &entries[..7]).await;
+    factory.close(store).await;
+
+    let store = open(factory).await;
+    let mut changed = all.clone();
+    changed[1].transactions[1].operations[0].bytes = bytes(*b"changed");
+    let write = store.append(&changed, cursor_after(&changed));
+    assert_conflict(&store, write, position(2, 5, 0), ConflictReason::OtherOperation).await;
+    let late = block(3);
+    let write = store.append(std::slice::from_ref(&late), cursor_at(&late));
+    assert_conflict(&store, write, late.number, ConflictReason::BelowCursor).await;
+    let mut repeated = block(5);
+    let id = all[0].transactions[1].id;
+    repeated.transactions[0].id = id;
+    let elsewhere = ConflictReason::TransactionElsewhere {
+        id,
+        block: all[0].number,
+        absn: absn(5),
+    };
+    let write = store.append(std::slice::from_ref(&repeated), cursor_at(&repeated));
+    assert_conflict(&store, write, Subject::Transaction(repeated.number, absn(2)), elsewhere).await;
+    let stored = cursor_after(&all);
+    let fork = Cursor {
+        hash: other_hash(4),
+        ..stored
+    };
+    let reason = ConflictReason::CursorFork { stored };
+    assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
+    let gap = store.index(&entries[8..]);
+    assert_conflict(&store, gap, entries[7].position, ConflictReason::IndexGap).await;
+    let passed_over = [of_did(entries[0].position, 1, true)];
+    let answer = Indexed {
+        entries: 0,
+        watermark: Some(entries[6].position),
+    };
+    assert_no_op(&store, store.index(&passed_over), answer).await;
+    index(&store, &entries).await;
+    assert_holds(&store, &all, stored, &entries).await;
 }
 
 /// Clones are the same store: what one writes, the other answers at once.

@@ -1,10 +1,14 @@
 //! How far indexing has come (line 8 of the storage contract).
 
-use node_storage_contract::{IndexerState, IndexerStateRepo, NodeStorage, RawOperationRepo};
+use node_storage_contract::{
+    Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo, NodeStorage, RawOperationRepo,
+};
 
 use crate::StoreFactory;
-use crate::assertions::{append, index};
-use crate::data::{all_ignored, block, block_no, block_with, blocks, cursor, positions, slot_of};
+use crate::assertions::{append, assert_holds, assert_no_op, index};
+use crate::data::{
+    all_ignored, block, block_no, block_with, blocks, cursor, cursor_at, positions, slot_of, transaction,
+};
 use crate::factory::open;
 
 async fn last_indexed<S: NodeStorage>(store: &S) -> Option<u64> {
@@ -49,6 +53,21 @@ pub async fn last_indexed_block_is_the_highest_complete_one(factory: &impl Store
         assert_eq!(state.last_indexed_block, complete, "after {count} operations");
         assert_eq!(state.is_complete(), count == places.len());
     }
+}
+
+/// A watermark at the lowest position there is, block 0, `absn` 0 and `osn` 0, is one.
+pub async fn lowest_position_is_a_watermark(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let all = [block_with(0, vec![transaction(0, 0, 2)])];
+    append(&store, &all).await;
+    let entries = all_ignored(&positions(&all));
+    index(&store, &entries[..1]).await;
+    assert_holds(&store, &all, cursor_at(&all[0]), &entries[..1]).await;
+    let watermark = Some(positions(&all)[0]);
+    assert_no_op(&store, store.index(&[]), Indexed { entries: 0, watermark }).await;
+    index(&store, &entries).await;
+    assert_holds(&store, &all, cursor_at(&all[0]), &entries).await;
+    assert_eq!(last_indexed(&store).await, Some(0));
 }
 
 /// A block that is stored above an indexed one does not change which is the last indexed.
