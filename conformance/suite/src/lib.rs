@@ -37,6 +37,7 @@
 mod assertions;
 pub mod cases;
 mod data;
+pub mod defects;
 mod expected;
 mod factory;
 pub mod model;

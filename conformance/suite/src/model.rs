@@ -26,24 +26,34 @@ pub struct ModelStore {
 
 /// What is stored.
 #[derive(Debug, Clone, Default)]
-struct Content {
-    network: Option<Network>,
-    cursor: Option<Cursor>,
-    blocks: BTreeMap<BlockNo, Block>,
-    index: BTreeMap<OperationPosition, IndexOutcome>,
+pub(crate) struct Content {
+    pub(crate) network: Option<Network>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) blocks: BTreeMap<BlockNo, Block>,
+    /// The lowest position of each operation.
+    pub(crate) ids: BTreeMap<OperationId, OperationPosition>,
+    pub(crate) index: BTreeMap<OperationPosition, IndexOutcome>,
 }
 
 /// A block, its transactions and operations by their indexes; those without operations are not kept.
 #[derive(Debug, Clone)]
-struct Block {
-    header: BlockHeader,
-    transactions: BTreeMap<TransactionIndex, TransactionId>,
-    operations: BTreeMap<(TransactionIndex, OperationIndex), OperationBytes>,
+pub(crate) struct Block {
+    pub(crate) header: BlockHeader,
+    pub(crate) transactions: BTreeMap<TransactionIndex, TransactionId>,
+    pub(crate) operations: BTreeMap<(TransactionIndex, OperationIndex), OperationBytes>,
 }
 
 /// The factory of one [`ModelStore`], which it keeps while that is closed.
 #[derive(Debug, Clone, Default)]
 pub struct Model(Arc<Mutex<Content>>);
+
+impl Model {
+    /// A model of its own with what is stored in this one now.
+    pub(crate) fn copy(&self) -> Self {
+        let content = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Arc::new(Mutex::new(content.clone())))
+    }
+}
 
 impl StoreFactory for Model {
     type Store = ModelStore;
@@ -74,21 +84,27 @@ impl StoreFactory for Model {
 }
 
 impl ModelStore {
-    fn content(&self) -> MutexGuard<'_, Content> {
+    pub(crate) fn content(&self) -> MutexGuard<'_, Content> {
         // Content is replaced as a whole, so a panic elsewhere can't leave it half written.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes a copy of the content and keeps it if that succeeds: the model's transaction.
     fn write<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
-        if !self.access.is_write() {
-            return Err(StorageError::ReadOnly);
-        }
+        self.must_be_writable()?;
         let mut content = self.content();
         let mut changed = content.clone();
         let answer = change(&mut changed)?;
         *content = changed;
         Ok(answer)
+    }
+
+    pub(crate) fn must_be_writable(&self) -> Result<()> {
+        if self.access.is_write() {
+            Ok(())
+        } else {
+            Err(StorageError::ReadOnly)
+        }
     }
 }
 
@@ -97,7 +113,7 @@ fn refuse<T>(at: impl Into<Subject>, reason: ConflictReason) -> Result<T> {
 }
 
 impl Block {
-    fn delivered(block: &PublishedBlock) -> Result<Self> {
+    pub(crate) fn delivered(block: &PublishedBlock) -> Result<Self> {
         let mut known = Self {
             header: block.into(),
             transactions: BTreeMap::new(),
@@ -185,7 +201,7 @@ impl Block {
 }
 
 impl Content {
-    fn append(&mut self, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    pub(crate) fn append(&mut self, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let mut blocks: BTreeMap<BlockNo, Block> = BTreeMap::new();
         for block in delivered {
             let block = Block::delivered(block)?;
@@ -233,10 +249,17 @@ impl Content {
                 }
                 appended.blocks += 1;
                 appended.operations += block.operations.len();
-                self.blocks.insert(number, block);
+                self.add(block);
             }
         }
         Ok(appended)
+    }
+
+    pub(crate) fn add(&mut self, block: Block) {
+        for (key, bytes) in &block.operations {
+            self.ids.entry(bytes.id()).or_insert(block.position(*key));
+        }
+        self.blocks.insert(block.header.number, block);
     }
 
     /// Where each stored transaction stands.
@@ -248,7 +271,7 @@ impl Content {
         places.collect()
     }
 
-    fn move_cursor(&mut self, cursor: Cursor) -> Result<()> {
+    pub(crate) fn move_cursor(&mut self, cursor: Cursor) -> Result<()> {
         let Some(stored) = self.cursor else {
             self.cursor = Some(cursor);
             return Ok(());
@@ -264,7 +287,7 @@ impl Content {
         Ok(())
     }
 
-    fn index(&mut self, batch: &[IndexEntry]) -> Result<Indexed> {
+    pub(crate) fn index(&mut self, batch: &[IndexEntry]) -> Result<Indexed> {
         let mut entries: BTreeMap<OperationPosition, &IndexOutcome> = BTreeMap::new();
         for entry in batch {
             if entries
@@ -309,41 +332,33 @@ impl Content {
         })
     }
 
-    fn positions(&self) -> BTreeSet<OperationPosition> {
+    pub(crate) fn positions(&self) -> BTreeSet<OperationPosition> {
         self.blocks
             .values()
             .flat_map(|block| block.operations.keys().map(|key| block.position(*key)))
             .collect()
     }
 
-    fn watermark(&self) -> Option<OperationPosition> {
+    pub(crate) fn watermark(&self) -> Option<OperationPosition> {
         self.index.keys().next_back().copied()
     }
 
-    /// Every operation, by position.
-    fn records(&self) -> Vec<OperationRecord> {
-        let mut records = Vec::new();
-        for block in self.blocks.values() {
-            for (key, bytes) in &block.operations {
-                let Some(transaction_id) = block.transactions.get(&key.0).copied() else {
-                    continue;
-                };
-                let position = block.position(*key);
-                records.push(OperationRecord {
-                    operation: LedgerOperation {
-                        position,
-                        block_time: block.header.time,
-                        bytes: bytes.clone(),
-                    },
-                    id: bytes.id(),
-                    slot: block.header.slot,
-                    block_hash: block.header.hash,
-                    transaction_id,
-                    indexing: self.index.get(&position).cloned(),
-                });
-            }
-        }
-        records
+    /// The operation at this position.
+    pub(crate) fn record(&self, position: OperationPosition) -> Option<OperationRecord> {
+        let block = self.blocks.get(&position.block)?;
+        let bytes = block.operations.get(&(position.absn, position.osn))?;
+        Some(OperationRecord {
+            operation: LedgerOperation {
+                position,
+                block_time: block.header.time,
+                bytes: bytes.clone(),
+            },
+            id: bytes.id(),
+            slot: block.header.slot,
+            block_hash: block.header.hash,
+            transaction_id: *block.transactions.get(&position.absn)?,
+            indexing: self.index.get(&position).cloned(),
+        })
     }
 
     fn listed(&self) -> Vec<ListedDid> {
@@ -400,19 +415,13 @@ fn judge_call(blocks: &BTreeMap<BlockNo, Block>, cursor: Cursor) -> Result<()> {
     refuse(cursor, ConflictReason::CursorBelowBlocks { last: last.number })
 }
 
-/// A page of `items`, which stand in order: those above `after`, at most `limit`.
-fn page<T>(
-    items: Vec<T>,
-    after: Option<OperationPosition>,
-    limit: PageLimit,
-    position: impl Fn(&T) -> OperationPosition,
-) -> Vec<T> {
-    let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
-    items
-        .into_iter()
-        .filter(|item| after.is_none_or(|after| position(item) > after))
-        .take(limit)
-        .collect()
+/// The number of rows of a page.
+fn rows(limit: PageLimit) -> usize {
+    usize::try_from(limit.get()).unwrap_or(usize::MAX)
+}
+
+fn is_above(position: OperationPosition, after: Option<OperationPosition>) -> bool {
+    after.is_none_or(|after| position > after)
 }
 
 impl RawOperationRepo for ModelStore {
@@ -429,21 +438,29 @@ impl RawOperationRepo for ModelStore {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
-        let records = self.content().records();
-        Ok(page(records, after, limit, |record| record.operation.position))
+        let content = self.content();
+        let positions = content.positions().into_iter();
+        let page = positions
+            .filter(|position| is_above(*position, after))
+            .take(rows(limit));
+        Ok(page.filter_map(|position| content.record(position)).collect())
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
-        Ok(self.content().records().into_iter().find(|record| record.id == *id))
+        let content = self.content();
+        Ok(content.ids.get(id).and_then(|lowest| content.record(*lowest)))
     }
 
     async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        let records = self
-            .content()
-            .records()
-            .into_iter()
-            .filter(|record| record.transaction_id == *id)
-            .collect();
+        let content = self.content();
+        let Some((block, absn)) = content.transactions().get(id).copied() else {
+            return Ok(None);
+        };
+        let Some(stored) = content.blocks.get(&block) else {
+            return Ok(None);
+        };
+        let own = stored.operations.keys().filter(|(of, _)| *of == absn);
+        let records = own.filter_map(|key| content.record(stored.position(*key))).collect();
         Ok(TransactionRecord::from_operations(records))
     }
 
@@ -469,9 +486,13 @@ impl IndexedOperationRepo for ModelStore {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
-        let mut records = self.content().records();
-        records.retain(|record| record.indexing.as_ref().and_then(IndexOutcome::did) == Some(*did));
-        Ok(page(records, after, limit, |record| record.operation.position))
+        let content = self.content();
+        let of_did = content.index.iter().filter(|(_, outcome)| outcome.did() == Some(*did));
+        let positions = of_did.map(|(position, _)| *position);
+        let page = positions
+            .filter(|position| is_above(*position, after))
+            .take(rows(limit));
+        Ok(page.filter_map(|position| content.record(position)).collect())
     }
 
     async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
@@ -489,12 +510,21 @@ impl IndexedOperationRepo for ModelStore {
     }
 
     async fn listed_did(&self, did: &DidSuffix) -> Result<Option<ListedDid>> {
-        Ok(self.content().listed().into_iter().find(|listed| listed.did == *did))
+        let content = self.content();
+        let mut entries = content.index.iter();
+        let first = entries.find(
+            |(_, outcome)| matches!(outcome, IndexOutcome::Did { did: named, lists_did: true, .. } if named == did),
+        );
+        Ok(first.map(|(position, _)| ListedDid {
+            did: *did,
+            position: *position,
+        }))
     }
 
     async fn listed_dids_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Result<Vec<ListedDid>> {
-        let listed = self.content().listed();
-        Ok(page(listed, after, limit, |listed| listed.position))
+        let listed = self.content().listed().into_iter();
+        let page = listed.filter(|listed| is_above(listed.position, after));
+        Ok(page.take(rows(limit)).collect())
     }
 }
 

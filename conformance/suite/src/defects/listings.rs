@@ -1,0 +1,97 @@
+//! Pages that do not hold the rows they should, or not in their order.
+
+use std::future::Future;
+
+use node_storage_contract::{
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, RawOperationRepo, Result, TransactionIndex,
+};
+
+use super::store::LOWEST;
+use super::{Fault, Shared};
+use crate::model::ModelStore;
+
+/// Every stored operation, by position.
+pub(super) async fn all_operations(store: &ModelStore) -> Result<Vec<OperationRecord>> {
+    all(
+        |record: &OperationRecord| record.operation.position,
+        |after, limit| store.operations_after(after, limit),
+    )
+    .await
+}
+
+/// Every row that `read` gives in pages.
+pub(super) async fn all<Row, Page: Future<Output = Result<Vec<Row>>>>(
+    position: impl Fn(&Row) -> OperationPosition,
+    read: impl Fn(Option<OperationPosition>, PageLimit) -> Page,
+) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let page = read(rows.last().map(&position), PageLimit::MAX).await?;
+        if page.is_empty() {
+            return Ok(rows);
+        }
+        rows.extend(page);
+    }
+}
+
+/// A page of the rows that `read` gives, as the fault answers it.
+pub(super) async fn page<Row, Page: Future<Output = Result<Vec<Row>>>>(
+    fault: Fault,
+    shared: &Shared,
+    (after, limit): (Option<OperationPosition>, PageLimit),
+    position: impl Fn(&Row) -> OperationPosition,
+    read: impl Fn(Option<OperationPosition>, PageLimit) -> Page,
+) -> Result<Vec<Row>> {
+    let size = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    let (position, read) = (&position, &read);
+    let from = |start: OperationPosition| async move {
+        let mut rows = all(position, read).await?;
+        rows.retain(|row| position(row) >= start);
+        rows.truncate(size);
+        Ok(rows)
+    };
+    let mut rows = match (fault, after) {
+        (Fault::PageRepeatsItsStart, Some(after)) => return from(after).await,
+        (Fault::StartsOverAfterHighestIndex, Some(after)) if after.osn == OperationIndex::MAX => {
+            let osn = OperationIndex::MIN;
+            return from(OperationPosition { osn, ..after }).await;
+        }
+        (Fault::TakesLowestPositionForNone, Some(LOWEST)) => return read(None, limit).await,
+        (Fault::PageHoldsAtMost9999, _) => {
+            let most = PageLimit::try_from(u64::from(limit.get()).min(9_999)).unwrap_or(limit);
+            return read(after, most).await;
+        }
+        (Fault::PageHoldsAtMost1000, _) => {
+            let most = PageLimit::try_from(u64::from(limit.get()).min(1_000)).unwrap_or(limit);
+            return read(after, most).await;
+        }
+        (Fault::PageBeginsAtNextTransaction, Some(after)) => {
+            let osn = OperationIndex::MAX;
+            return read(Some(OperationPosition { osn, ..after }), limit).await;
+        }
+        (Fault::PageHoldsOneMore, _) => {
+            let one_more = PageLimit::try_from(u64::from(limit.get()) + 1).unwrap_or(limit);
+            return read(after, one_more).await;
+        }
+        (Fault::PageBeginsAtNextBlock, Some(after)) => {
+            let (absn, osn) = (TransactionIndex::MAX, OperationIndex::MAX);
+            return read(Some(OperationPosition { absn, osn, ..after }), limit).await;
+        }
+        _ => read(after, limit).await?,
+    };
+    match fault {
+        Fault::PageHoldsOneLess if rows.len() == size => {
+            rows.pop();
+        }
+        Fault::PageSkipsItsFirstRow if after.is_some() && !rows.is_empty() => {
+            rows.remove(0);
+        }
+        Fault::ListsInOrderOfDelivery => {
+            let delivered = shared.notes(|notes| notes.delivered.clone());
+            rows.sort_by_key(|row| delivered.iter().position(|at| *at == position(row)));
+        }
+        Fault::ListsInTextOrder => rows.sort_by_key(|row| position(row).to_string()),
+        _ => {}
+    }
+    Ok(rows)
+}
