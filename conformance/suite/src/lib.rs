@@ -38,6 +38,7 @@ mod assertions;
 pub mod cases;
 mod data;
 pub mod defects;
+pub mod divergences;
 mod expected;
 mod factory;
 pub mod model;
