@@ -10,6 +10,7 @@ pub mod errors;
 pub mod indexing;
 pub mod instants;
 pub mod large_batches;
+pub mod load;
 pub mod lookup;
 pub mod network;
 pub mod order;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use node_storage_contract::{
-    Access, Appended, BlockHeader, BlockNo, Conflict, ConflictReason, Cursor, DidSuffix, DltCursorRepo, IndexEntry,
-    IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, LedgerOperation,
-    ListedDid, Network, OperationBytes, OperationHash, OperationId, OperationIndex, OperationPosition, OperationRecord,
-    PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError, StorageOwner, Subject, TransactionId,
-    TransactionIndex, TransactionRecord,
+    Access, Appended, BlockHeader, BlockNo, BoundMismatch, Conflict, ConflictReason, Cursor, Delivery, DidSuffix,
+    DltCursorRepo, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo,
+    LedgerBound, LedgerOperation, ListedDid, LoadSource, Network, OperationBytes, OperationHash, OperationId,
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result,
+    StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
 };
 
 use crate::StoreFactory;
@@ -202,20 +202,16 @@ impl Block {
 
 impl Content {
     pub(crate) fn append(&mut self, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
-        let mut blocks: BTreeMap<BlockNo, Block> = BTreeMap::new();
-        for block in delivered {
-            let block = Block::delivered(block)?;
-            match blocks.get(&block.header.number) {
-                Some(known) => block.must_equal(known)?,
-                None => {
-                    blocks.insert(block.header.number, block);
-                }
-            }
-        }
+        let blocks = in_order(delivered)?;
         judge_call(&blocks, cursor)?;
         let before = self.cursor;
-        let known_transactions = self.transactions();
         self.move_cursor(cursor)?;
+        self.add_all(blocks, before, true)
+    }
+
+    /// Adds blocks to what stands up to `before`. Only a delivery that may repeat itself may hold what is known.
+    fn add_all(&mut self, blocks: BTreeMap<BlockNo, Block>, before: Option<Cursor>, repeats: bool) -> Result<Appended> {
+        let known_transactions = self.transactions();
         let mut appended = Appended::default();
         for (number, block) in blocks {
             if let Some(before) = before {
@@ -229,7 +225,8 @@ impl Content {
                     true => {}
                 }
             }
-            if let Some(known) = self.blocks.get(&number) {
+            let known = self.blocks.get(&number).filter(|_| repeats);
+            if let Some(known) = known {
                 block.must_equal(known)?;
             } else if !block.operations.is_empty() {
                 if before.is_some_and(|before| number <= before.block) {
@@ -260,6 +257,55 @@ impl Content {
             self.ids.entry(bytes.id()).or_insert(block.position(*key));
         }
         self.blocks.insert(block.header.number, block);
+    }
+
+    /// Takes over all chunks of a load, each above the one before, and then its cursor.
+    fn load(&mut self, chunks: &[Vec<PublishedBlock>], cursor: Option<Cursor>) -> Result<Appended> {
+        let mut loaded = Appended::default();
+        let mut reached = self.cursor;
+        let mut delivered = None;
+        for chunk in chunks {
+            let blocks = in_order(chunk)?;
+            let Some(last) = blocks.values().next_back().map(|block| Cursor::at(&block.header)) else {
+                continue;
+            };
+            judge_call(&blocks, last)?;
+            let added = self.add_all(blocks, reached, false)?;
+            loaded.blocks += added.blocks;
+            loaded.operations += added.operations;
+            if reached.is_none_or(|reached| last.block > reached.block) {
+                reached = Some(last);
+                delivered = Some(last);
+            }
+        }
+        match (cursor, delivered) {
+            (None, None) => {}
+            (None, Some(last)) => self.cursor = Some(last),
+            (Some(cursor), Some(last))
+                if cursor != last && (cursor.block <= last.block || cursor.slot <= last.slot) =>
+            {
+                return refuse(cursor, ConflictReason::CursorBelowBlocks { last: last.block });
+            }
+            (Some(cursor), _) => self.move_cursor(cursor)?,
+        }
+        Ok(loaded)
+    }
+
+    fn bound(&self) -> LedgerBound {
+        let positions = self.positions();
+        LedgerBound {
+            cursor: self.cursor,
+            last: positions.last().copied(),
+            operations: u64::try_from(positions.len()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn must_hold(&self, expected: LedgerBound) -> Result<()> {
+        let found = self.bound();
+        if found == expected {
+            return Ok(());
+        }
+        Err(Box::new(BoundMismatch { expected, found }).into())
     }
 
     /// Where each stored transaction stands.
@@ -380,6 +426,21 @@ impl Content {
     }
 }
 
+/// The blocks by number, those that come twice being equal.
+fn in_order(delivered: &[PublishedBlock]) -> Result<BTreeMap<BlockNo, Block>> {
+    let mut blocks: BTreeMap<BlockNo, Block> = BTreeMap::new();
+    for block in delivered {
+        let block = Block::delivered(block)?;
+        match blocks.get(&block.header.number) {
+            Some(known) => block.must_equal(known)?,
+            None => {
+                blocks.insert(block.header.number, block);
+            }
+        }
+    }
+    Ok(blocks)
+}
+
 /// Contradictions within one call.
 fn judge_call(blocks: &BTreeMap<BlockNo, Block>, cursor: Cursor) -> Result<()> {
     let mut last: Option<&Block> = None;
@@ -429,6 +490,27 @@ impl RawOperationRepo for ModelStore {
         self.write(|content| content.append(blocks, cursor))
     }
 
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        // The store is judged first, here, and again once the source has delivered all of it, which others may have used to write.
+        self.write(|content| content.must_hold(onto))?;
+        let mut chunks = Vec::new();
+        let cursor = loop {
+            match source.next().await? {
+                Delivery::Blocks(blocks) => {
+                    chunks.push(blocks);
+                    // What contradicts is refused before the source is asked for more.
+                    self.write(|content| content.clone().load(&chunks, None).map(drop))?;
+                }
+                Delivery::End(cursor) => break cursor,
+            }
+        };
+        let loaded = self.write(|content| {
+            content.must_hold(onto)?;
+            content.load(&chunks, cursor)
+        });
+        Ok(loaded?)
+    }
+
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
         Ok(self.content().blocks.get(&number).map(|block| block.header))
     }
@@ -465,13 +547,7 @@ impl RawOperationRepo for ModelStore {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        let content = self.content();
-        let positions = content.positions();
-        Ok(LedgerBound {
-            cursor: content.cursor,
-            last: positions.last().copied(),
-            operations: u64::try_from(positions.len()).unwrap_or(u64::MAX),
-        })
+        Ok(self.content().bound())
     }
 }
 

@@ -183,6 +183,22 @@ macro_rules! with_all_cases {
                 work_goes_on_where_it_was_left
                 clones_read_each_others_writes
             }
+            load {
+                chunks_into_an_empty_store_are_the_ledger
+                what_follows_is_loaded_onto_what_is_stored
+                order_within_a_chunk_does_not_matter
+                load_may_bring_the_cursor_alone_or_nothing
+                store_that_holds_something_else_is_refused_naming_both
+                failing_source_stores_nothing
+                block_that_does_not_ascend_is_a_conflict
+                two_forks_of_a_block_are_a_conflict
+                transaction_id_at_a_second_position_is_a_conflict
+                cursor_that_contradicts_the_blocks_is_a_conflict
+                readers_see_nothing_of_a_load_before_its_end
+                store_opened_to_read_refuses_a_load
+                seventy_thousand_operations_come_in_one_chunk
+                dropped_load_is_stored_whole_or_not_at_all
+            }
             large_batches {
                 seventy_thousand_operations_in_one_transaction
                 seventy_thousand_blocks_in_one_call

@@ -2,8 +2,8 @@
 
 use node_storage_contract::{
     Access, Appended, BlockHeader, BlockNo, Cursor, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
-    IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, Network, OperationHash, OperationId,
-    OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageOwner,
+    IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageOwner,
     TransactionId, TransactionRecord,
 };
 #[cfg(feature = "postgres")]
@@ -116,6 +116,10 @@ impl WriterLease {
 impl RawOperationRepo for NodeStorageBackend {
     async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         delegate!(self, store => store.append(blocks, cursor).await)
+    }
+
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        delegate!(self, store => store.load(onto, source).await)
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {

@@ -96,10 +96,15 @@ impl<'a> AppendPlan<'a> {
     /// # Errors
     /// `Conflict` for contradictions with what is stored.
     pub fn against(&self, stored_cursor: Option<Cursor>, stored: &StoredBlocks) -> Result<Addition<'a>> {
-        let mut addition = Addition {
-            cursor: self.cursor.advance(stored_cursor)?,
-            ..Addition::default()
-        };
+        let moved = self.cursor.advance(stored_cursor)?;
+        let mut addition = self.additions(stored_cursor, stored)?;
+        addition.cursor = moved;
+        Ok(addition)
+    }
+
+    /// As [`AppendPlan::against`], but for the cursor of the call, which is left aside.
+    pub(crate) fn additions(&self, stored_cursor: Option<Cursor>, stored: &StoredBlocks) -> Result<Addition<'a>> {
+        let mut addition = Addition::default();
         for (number, block) in &self.blocks {
             if let Some(cursor) = stored_cursor {
                 block.fits_beside(cursor)?;
@@ -149,8 +154,7 @@ impl<'a> AppendPlan<'a> {
         let Some((last, block)) = self.blocks.last_key_value() else {
             return Ok(());
         };
-        let above = self.cursor.block > *last && self.cursor.slot > block.header.slot;
-        if above || self.cursor == Cursor::at(&block.header) {
+        if self.cursor.is_at_or_above(Cursor::at(&block.header)) {
             Ok(())
         } else {
             Err(Conflict::error(

@@ -29,6 +29,11 @@ impl Cursor {
         }
     }
 
+    /// Whether this is `other`, or above it in slot and number.
+    pub(crate) fn is_at_or_above(self, other: Self) -> bool {
+        self == other || (self.block > other.block && self.slot > other.slot)
+    }
+
     /// What the cursor is after moving from `stored` to `self`: `Some` for a move forward, `None` where it stays, since
     /// `self` is equal or lower.
     ///

@@ -5,10 +5,10 @@ use std::fmt;
 use did_prism::digest::TransactionId;
 use did_prism::ledger::{BlockNo, OperationPosition, OutOfRange, TransactionIndex};
 
-use crate::{Cursor, Network};
+use crate::{BoundMismatch, Cursor, Network};
 
 /// Result of a storage method.
-pub type Result<T> = std::result::Result<T, StorageError>;
+pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
 /// Why a store did not do what it was asked. Whatever the variant, a failed write has changed nothing.
 ///
@@ -18,6 +18,10 @@ pub enum StorageError {
     /// What was delivered contradicts what is stored, or itself. Delivering it again gives the same answer.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+
+    /// A load was to be put onto something else than the store holds.
+    #[error(transparent)]
+    BoundMismatch(#[from] Box<BoundMismatch>),
 
     /// A value is outside the range that the contract allows.
     #[error(transparent)]

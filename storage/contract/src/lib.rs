@@ -13,7 +13,7 @@
 //! * Nothing reads a clock: what is stored is a function of what was published.
 //! * The same cause gives the same [`StorageError`] variant on every backend.
 //!
-//! The judgements that don't need a database ([`AppendPlan`], [`IndexPlan`], [`Cursor::advance`]) are made here, once, so
+//! The judgements that don't need a database ([`AppendPlan`], [`LoadPlan`], [`IndexPlan`], [`Cursor::advance`]) are made here, once, so
 //! that a backend is left with reading, locking and writing.
 
 mod access;
@@ -21,6 +21,7 @@ mod append;
 mod cursor;
 mod error;
 mod index;
+mod load;
 mod network;
 mod record;
 mod repo;
@@ -31,6 +32,7 @@ pub use append::{Addition, AppendPlan, StoredBlocks};
 pub use cursor::Cursor;
 pub use error::{Conflict, ConflictReason, MigrationError, Result, StorageError, Subject};
 pub use index::{IndexEntry, IndexOutcome, IndexPlan, Reason};
+pub use load::{BoundMismatch, Delivery, LoadPlan, LoadSource};
 pub use network::{Network, UnknownNetwork};
 pub use record::{
     Appended, BlockHeader, Indexed, IndexerState, LedgerBound, ListedDid, OperationRecord, PageLimit, StorageOwner,

@@ -6,8 +6,8 @@ use did_prism::digest::{DidSuffix, OperationHash, OperationId, TransactionId};
 use did_prism::ledger::{BlockNo, OperationPosition, PublishedBlock};
 
 use crate::{
-    Appended, BlockHeader, Cursor, IndexEntry, Indexed, IndexerState, LedgerBound, ListedDid, Network, OperationRecord,
-    PageLimit, Result, StorageOwner, TransactionRecord,
+    Appended, BlockHeader, Cursor, IndexEntry, Indexed, IndexerState, LedgerBound, ListedDid, LoadSource, Network,
+    OperationRecord, PageLimit, Result, StorageOwner, TransactionRecord,
 };
 
 /// What the ledger published, as it was published.
@@ -24,6 +24,22 @@ pub trait RawOperationRepo {
     /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
     /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
     fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> impl Future<Output = Result<Appended>> + Send;
+
+    /// Adds everything that `source` delivers to what the store holds now, which has to be `onto`, in one transaction.
+    ///
+    /// It commits once the source has come to its end; an error of the source, or of the store, leaves everything as it was, and so
+    /// does dropping the future before the end. Until the commit, nobody sees anything of it; other writers of blocks and cursor
+    /// wait. The store is judged before the source is asked for anything. One chunk of the source is held at a time.
+    ///
+    /// # Errors
+    /// `BoundMismatch` for a store that holds something else than `onto`. `Conflict`, naming the position, for a block with
+    /// operations that does not stand above the stored cursor and the chunks before, for contradictions as `append` finds them, and
+    /// for a cursor below the last block. Errors of the source as they are.
+    fn load<L: LoadSource>(
+        &self,
+        onto: LedgerBound,
+        source: &mut L,
+    ) -> impl Future<Output = Result<Appended, L::Error>> + Send;
 
     /// The stored block with this number, if one with operations is stored.
     fn block(&self, number: BlockNo) -> impl Future<Output = Result<Option<BlockHeader>>> + Send;

@@ -1,7 +1,9 @@
 //! The storage contract on PostgreSQL, 14 or newer.
 //!
-//! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order.
+//! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order. Only
+//! `copy.rs` has no counterpart.
 
+mod copy;
 mod cursor;
 mod error;
 mod indexed_operation;

@@ -4,16 +4,19 @@ use node_storage_contract::row::{
     BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, TransactionRow,
 };
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, LedgerBound, OperationId, OperationPosition,
-    OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId,
-    TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError,
+    StoredBlocks, TransactionId, TransactionRecord,
 };
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::PostgresDb;
+use crate::copy::CopyRows;
 use crate::cursor::{lock_cursor, store_cursor};
 use crate::error::classify;
 
+/// Rows of one COPY: each waits for the server's answer, so they are few and long.
+const COPY_ROWS: usize = 100_000;
 /// Bounds of one INSERT: rows, and bytes of operations.
 const CHUNK_ROWS: usize = 10_000;
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
@@ -86,6 +89,29 @@ impl RawOperationRepo for PostgresDb {
             blocks: addition.blocks.len(),
             operations: addition.operations.len(),
         })
+    }
+
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        let mut transaction = self.begin_write().await?;
+        lock_cursor(&mut transaction).await?;
+        let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
+        let mut loaded = Appended::default();
+        let cursor = loop {
+            match source.next().await? {
+                Delivery::Blocks(blocks) => {
+                    let addition = plan.add(&blocks)?;
+                    copy(&mut transaction, &addition).await?;
+                    loaded.blocks += addition.blocks.len();
+                    loaded.operations += addition.operations.len();
+                }
+                Delivery::End(cursor) => break plan.end(cursor)?,
+            }
+        };
+        if let Some(moved) = cursor {
+            store_cursor(&mut transaction, moved).await?;
+        }
+        transaction.commit().await.map_err(classify)?;
+        Ok(loaded)
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
@@ -169,47 +195,53 @@ impl RawOperationRepo for PostgresDb {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        // One statement, so that its parts belong to one instant.
-        let row = sqlx::query!(
-            r#"
-            SELECT
-                dlt_cursor.slot AS cursor_slot,
-                dlt_cursor.block_number AS cursor_block,
-                dlt_cursor.block_hash AS cursor_hash,
-                (SELECT count(*) FROM raw_operation) AS "operations!",
-                last_operation.block_number::BIGINT AS "last_block?",
-                last_operation.absn::BIGINT AS last_absn,
-                last_operation.osn::BIGINT AS last_osn
-            FROM dlt_cursor
-            LEFT JOIN (
-                SELECT block_number, absn, osn
-                FROM raw_operation
-                ORDER BY block_number DESC, absn DESC, osn DESC
-                LIMIT 1
-            ) AS last_operation ON TRUE
-            WHERE dlt_cursor.singleton = 1
-            "#
-        )
-        .fetch_one(&self.pool)
-        .await
-        .map_err(classify)?;
-        Ok(LedgerBound {
-            cursor: CursorRow {
-                slot: row.cursor_slot,
-                block_number: row.cursor_block,
-                block_hash: row.cursor_hash,
-            }
-            .try_into()?,
-            last: OptionalPositionRow {
-                block_number: row.last_block,
-                absn: row.last_absn,
-                osn: row.last_osn,
-            }
-            .try_into()?,
-            operations: u64::try_from(row.operations)
-                .map_err(|error| StorageError::corrupt("the number of operations", error))?,
-        })
+        let mut connection = self.pool.acquire().await.map_err(classify)?;
+        read_bound(&mut connection).await
     }
+}
+
+/// Cursor, last position and number of operations.
+async fn read_bound(connection: &mut PgConnection) -> Result<LedgerBound> {
+    // One statement, so that its parts belong to one instant.
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            dlt_cursor.slot AS cursor_slot,
+            dlt_cursor.block_number AS cursor_block,
+            dlt_cursor.block_hash AS cursor_hash,
+            (SELECT count(*) FROM raw_operation) AS "operations!",
+            last_operation.block_number::BIGINT AS "last_block?",
+            last_operation.absn::BIGINT AS last_absn,
+            last_operation.osn::BIGINT AS last_osn
+        FROM dlt_cursor
+        LEFT JOIN (
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            ORDER BY block_number DESC, absn DESC, osn DESC
+            LIMIT 1
+        ) AS last_operation ON TRUE
+        WHERE dlt_cursor.singleton = 1
+        "#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(classify)?;
+    Ok(LedgerBound {
+        cursor: CursorRow {
+            slot: row.cursor_slot,
+            block_number: row.cursor_block,
+            block_hash: row.cursor_hash,
+        }
+        .try_into()?,
+        last: OptionalPositionRow {
+            block_number: row.last_block,
+            absn: row.last_absn,
+            osn: row.last_osn,
+        }
+        .try_into()?,
+        operations: u64::try_from(row.operations)
+            .map_err(|error| StorageError::corrupt("the number of operations", error))?,
+    })
 }
 
 /// What is stored of the blocks with these numbers.
@@ -277,6 +309,62 @@ async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Add
             Err(addition.transaction_elsewhere(id, block, absn))
         }
     }
+}
+
+/// Copies a chunk of a load. Its transactions are looked up only if copying fails, which is cheaper than looking first.
+async fn copy(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    copy_blocks(connection, addition).await?;
+    // An error ends a transaction on PostgreSQL, but for what comes behind a savepoint.
+    let mut savepoint = connection.begin().await.map_err(classify)?;
+    let copied = copy_transactions(&mut savepoint, addition).await;
+    if copied.is_ok() {
+        savepoint.commit().await.map_err(classify)?;
+    } else {
+        savepoint.rollback().await.map_err(classify)?;
+        refuse_known_transactions(connection, addition).await?;
+        return copied;
+    }
+    copy_operations(connection, addition).await
+}
+
+async fn copy_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    let mut rows = CopyRows::new("block (block_number, slot, block_hash, block_time)", 4);
+    for block in &addition.blocks {
+        rows.begin();
+        rows.push(&i64::from(block.number).to_be_bytes());
+        rows.push(&i64::from(block.slot).to_be_bytes());
+        rows.push(block.hash.as_slice());
+        rows.push(&block.time.unix_micros().to_be_bytes());
+    }
+    rows.send(connection).await
+}
+
+async fn copy_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    let mut rows = CopyRows::new("ledger_transaction (block_number, absn, transaction_id)", 3);
+    for (block, absn, id) in &addition.transactions {
+        rows.begin();
+        rows.push(&i64::from(*block).to_be_bytes());
+        rows.push(&i32::from(*absn).to_be_bytes());
+        rows.push(id.as_slice());
+    }
+    rows.send(connection).await
+}
+
+async fn copy_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+    const COLUMNS: &str = "raw_operation (block_number, absn, osn, operation_id, signed_operation)";
+    for chunk in addition.operation_chunks(COPY_ROWS, CHUNK_BYTES) {
+        let mut rows = CopyRows::new(COLUMNS, 5);
+        for (position, id, bytes) in chunk {
+            rows.begin();
+            rows.push(&i64::from(position.block).to_be_bytes());
+            rows.push(&i32::from(position.absn).to_be_bytes());
+            rows.push(&i32::from(position.osn).to_be_bytes());
+            rows.push(id.as_slice());
+            rows.push(bytes.as_slice());
+        }
+        rows.send(connection).await?;
+    }
+    Ok(())
 }
 
 async fn insert_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {

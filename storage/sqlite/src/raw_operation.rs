@@ -6,11 +6,11 @@ use node_storage_contract::row::{
     BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, TransactionRow,
 };
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, LedgerBound, OperationId, OperationPosition,
-    OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId,
-    TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError,
+    StoredBlocks, TransactionId, TransactionRecord,
 };
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::SqliteDb;
 use crate::cursor::{lock_cursor, store_cursor};
@@ -88,6 +88,30 @@ impl RawOperationRepo for SqliteDb {
             blocks: addition.blocks.len(),
             operations: addition.operations.len(),
         })
+    }
+
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        let mut transaction = self.begin_write().await?;
+        lock_cursor(&mut transaction).await?;
+        let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
+        let mut loaded = Appended::default();
+        let cursor = loop {
+            match source.next().await? {
+                Delivery::Blocks(blocks) => {
+                    let addition = plan.add(&blocks)?;
+                    insert_loaded(&mut transaction, &addition).await?;
+                    loaded.blocks += addition.blocks.len();
+                    loaded.operations += addition.operations.len();
+                }
+                Delivery::End(cursor) => break plan.end(cursor)?,
+            }
+        };
+        if let Some(moved) = cursor {
+            store_cursor(&mut transaction, moved).await?;
+        }
+        check_foreign_keys(&mut transaction).await?;
+        transaction.commit().await.map_err(classify)?;
+        Ok(loaded)
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
@@ -171,47 +195,53 @@ impl RawOperationRepo for SqliteDb {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        // One statement, so that its parts belong to one instant.
-        let row = sqlx::query!(
-            r#"
-            SELECT
-                dlt_cursor.slot AS cursor_slot,
-                dlt_cursor.block_number AS cursor_block,
-                dlt_cursor.block_hash AS cursor_hash,
-                (SELECT count(*) FROM raw_operation) AS "operations!",
-                last_operation.block_number AS "last_block?",
-                last_operation.absn AS "last_absn?",
-                last_operation.osn AS "last_osn?"
-            FROM dlt_cursor
-            LEFT JOIN (
-                SELECT block_number, absn, osn
-                FROM raw_operation
-                ORDER BY block_number DESC, absn DESC, osn DESC
-                LIMIT 1
-            ) AS last_operation ON TRUE
-            WHERE dlt_cursor.singleton = 1
-            "#
-        )
-        .fetch_one(&self.reader)
-        .await
-        .map_err(classify)?;
-        Ok(LedgerBound {
-            cursor: CursorRow {
-                slot: row.cursor_slot,
-                block_number: row.cursor_block,
-                block_hash: row.cursor_hash,
-            }
-            .try_into()?,
-            last: OptionalPositionRow {
-                block_number: row.last_block,
-                absn: row.last_absn,
-                osn: row.last_osn,
-            }
-            .try_into()?,
-            operations: u64::try_from(row.operations)
-                .map_err(|error| StorageError::corrupt("the number of operations", error))?,
-        })
+        let mut connection = self.reader.acquire().await.map_err(classify)?;
+        read_bound(&mut connection).await
     }
+}
+
+/// Cursor, last position and number of operations.
+async fn read_bound(connection: &mut SqliteConnection) -> Result<LedgerBound> {
+    // One statement, so that its parts belong to one instant.
+    let row = sqlx::query!(
+        r#"
+        SELECT
+            dlt_cursor.slot AS cursor_slot,
+            dlt_cursor.block_number AS cursor_block,
+            dlt_cursor.block_hash AS cursor_hash,
+            (SELECT count(*) FROM raw_operation) AS "operations!",
+            last_operation.block_number AS "last_block?",
+            last_operation.absn AS "last_absn?",
+            last_operation.osn AS "last_osn?"
+        FROM dlt_cursor
+        LEFT JOIN (
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            ORDER BY block_number DESC, absn DESC, osn DESC
+            LIMIT 1
+        ) AS last_operation ON TRUE
+        WHERE dlt_cursor.singleton = 1
+        "#
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(classify)?;
+    Ok(LedgerBound {
+        cursor: CursorRow {
+            slot: row.cursor_slot,
+            block_number: row.cursor_block,
+            block_hash: row.cursor_hash,
+        }
+        .try_into()?,
+        last: OptionalPositionRow {
+            block_number: row.last_block,
+            absn: row.last_absn,
+            osn: row.last_osn,
+        }
+        .try_into()?,
+        operations: u64::try_from(row.operations)
+            .map_err(|error| StorageError::corrupt("the number of operations", error))?,
+    })
 }
 
 /// What is stored of the blocks with these numbers.
@@ -278,6 +308,37 @@ async fn refuse_known_transactions(connection: &mut SqliteConnection, addition: 
             let (block, absn, id) = row.try_into()?;
             Err(addition.transaction_elsewhere(id, block, absn))
         }
+    }
+}
+
+/// Inserts a chunk of a load. Its transactions are looked up only if the insertion fails, which is cheaper than looking first.
+async fn insert_loaded(connection: &mut SqliteConnection, addition: &Addition<'_>) -> Result<()> {
+    insert_blocks(connection, addition).await?;
+    let mut savepoint = connection.begin().await.map_err(classify)?;
+    let inserted = insert_transactions(&mut savepoint, addition).await;
+    if inserted.is_ok() {
+        savepoint.commit().await.map_err(classify)?;
+    } else {
+        savepoint.rollback().await.map_err(classify)?;
+        refuse_known_transactions(connection, addition).await?;
+        return inserted;
+    }
+    insert_operations(connection, addition).await
+}
+
+/// Makes sure that every row has what it refers to, before a load is committed.
+async fn check_foreign_keys(connection: &mut SqliteConnection) -> Result<()> {
+    // A pragma has no columns that the macros could check.
+    let broken: Option<String> = sqlx::query_scalar(r#"SELECT "table" FROM pragma_foreign_key_check LIMIT 1"#)
+        .fetch_optional(connection)
+        .await
+        .map_err(classify)?;
+    match broken {
+        None => Ok(()),
+        Some(table) => Err(StorageError::corrupt(
+            format!("the table {table}"),
+            "one of its rows refers to one that does not exist",
+        )),
     }
 }
 

@@ -37,6 +37,17 @@ enum File {
 }
 
 impl RedbStore {
+    /// Begins a transaction, after the writers before it.
+    ///
+    /// # Errors
+    /// `ReadOnly` for a store opened to read.
+    fn begin_write(&self) -> Result<WriteTransaction> {
+        let File::Writer(database) = &*self.0 else {
+            return Err(StorageError::ReadOnly);
+        };
+        block_in_place(|| database.begin_write().map_err(classify))
+    }
+
     /// Looks at the state that the last commit left, to the end of `look`.
     fn read<T>(&self, look: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
         block_in_place(|| {
@@ -56,11 +67,8 @@ impl RedbStore {
     /// # Errors
     /// `ReadOnly` for a store opened to read; what `change` answers, and then nothing is changed.
     fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
-        let File::Writer(database) = &*self.0 else {
-            return Err(StorageError::ReadOnly);
-        };
         block_in_place(|| {
-            let transaction = database.begin_write().map_err(classify)?;
+            let transaction = self.begin_write()?;
             // A transaction that is dropped is rolled back.
             let answer = change(&transaction)?;
             transaction.commit().map_err(classify)?;

@@ -3,11 +3,12 @@
 use std::ops::Bound;
 
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, LedgerBound, LedgerOperation, OperationId,
-    OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError,
-    StoredBlocks, TransactionId, TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LedgerOperation, LoadPlan,
+    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result,
+    StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use redb::{ReadTransaction, ReadableTableMetadata, WriteTransaction};
+use tokio::task::block_in_place;
 
 use crate::RedbStore;
 use crate::cursor::{store_cursor, stored_cursor};
@@ -38,6 +39,31 @@ impl RawOperationRepo for RedbStore {
                 operations: addition.operations.len(),
             })
         })
+    }
+
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        // Dropped before the commit, with this future too, it is rolled back.
+        let transaction = self.begin_write()?;
+        let mut plan = block_in_place(|| LoadPlan::new(onto, bound_to_write(&transaction)?))?;
+        let mut loaded = Appended::default();
+        let cursor = loop {
+            match source.next().await? {
+                Delivery::Blocks(blocks) => {
+                    let addition = plan.add(&blocks)?;
+                    block_in_place(|| add(&transaction, &addition))?;
+                    loaded.blocks += addition.blocks.len();
+                    loaded.operations += addition.operations.len();
+                }
+                Delivery::End(cursor) => break plan.end(cursor)?,
+            }
+        };
+        block_in_place(|| {
+            if let Some(moved) = cursor {
+                store_cursor(&mut to_write(&transaction, SINGLETONS)?, moved)?;
+            }
+            transaction.commit().map_err(classify)
+        })?;
+        Ok(loaded)
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
@@ -91,6 +117,16 @@ impl RawOperationRepo for RedbStore {
             })
         })
     }
+}
+
+/// The bound, as a transaction that writes sees it.
+fn bound_to_write(transaction: &WriteTransaction) -> Result<LedgerBound> {
+    let operations = to_write(transaction, OPERATIONS)?;
+    Ok(LedgerBound {
+        cursor: stored_cursor(&to_write(transaction, SINGLETONS)?)?,
+        last: last_position(&operations)?,
+        operations: operations.len().map_err(classify)?,
+    })
 }
 
 /// What is stored of the blocks with these numbers.

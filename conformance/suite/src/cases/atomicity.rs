@@ -17,7 +17,7 @@ use crate::observe::all_operations;
 const MOST_STEPS: usize = 10_000;
 
 /// Polls a future at most `steps` times, then drops it; answers whether it had ended.
-async fn interrupted_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
+pub(crate) async fn interrupted_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut polled = 0;
     poll_fn(move |context| {
