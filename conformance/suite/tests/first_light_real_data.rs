@@ -7,58 +7,22 @@
 
 mod common;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fs;
-use std::path::PathBuf;
+use std::collections::VecDeque;
 
 use common::database::Database;
-use data_encoding::HEXLOWER;
+use common::real_data::{blocks, text, text_of};
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
-use did_prism::envelope::operations_in_metadata;
 use did_prism::resolution::Version;
 use node_service::resolver::DidResolver;
 use node_service::source::{DltSource, SourceError, SourceEvent};
 use node_service::sync::SyncWorker;
 use node_storage::contract::{
-    Access, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock, PublishedTransaction,
+    Access, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock,
 };
 use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-
-/// The text of a file of real data; none where `PRISM_REAL_DATA` is unset.
-fn text_of(file: &str) -> Option<String> {
-    let directory = PathBuf::from(std::env::var_os("PRISM_REAL_DATA")?);
-    Some(fs::read_to_string(directory.join(file)).unwrap())
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-/// The blocks of a ledger file. Metadata that is malformed gives a transaction without operations, as in the node.
-fn blocks(network: Network) -> Option<Vec<PublishedBlock>> {
-    let mut blocks: BTreeMap<u64, PublishedBlock> = BTreeMap::new();
-    for line in text_of(&format!("ledger-{network}.jsonl"))?.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        let number = line["block_number"].as_u64().unwrap();
-        let block = blocks.entry(number).or_insert_with(|| PublishedBlock {
-            number: number.try_into().unwrap(),
-            slot: line["slot"].as_u64().unwrap().try_into().unwrap(),
-            hash: text(&line["block_hash"]).parse().unwrap(),
-            time: text(&line["cbt"]).parse().unwrap(),
-            transactions: Vec::new(),
-        });
-        let operations = operations_in_metadata(&HEXLOWER.decode(text(&line["metadata_cbor"]).as_bytes()).unwrap());
-        block.transactions.push(PublishedTransaction {
-            absn: line["absn"].as_u64().unwrap().try_into().unwrap(),
-            id: text(&line["tx_id"]).parse().unwrap(),
-            operations: operations.ok().flatten().unwrap_or_default(),
-        });
-    }
-    Some(blocks.into_values().collect())
-}
 
 /// A source that delivers some blocks at a time, and ends.
 struct Blocks(VecDeque<PublishedBlock>);

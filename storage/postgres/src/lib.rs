@@ -17,7 +17,11 @@ pub use lease::WriterLease;
 pub use open::PostgresOptions;
 
 use node_storage_contract::{Access, Result, StorageError};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// Begins a transaction that writes: after waiting for a lock, each statement must see what the writer before has committed,
+/// whatever the server's default.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A store in a PostgreSQL database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -30,14 +34,23 @@ impl PostgresDb {
     /// Begins a transaction that writes. What it locks first decides who goes first: the cursor's row for blocks and cursor
     /// moves, the watermark's for index batches.
     async fn begin_write(&self) -> Result<Transaction<'static, Postgres>> {
-        if !self.access.is_write() {
-            return Err(StorageError::ReadOnly);
+        self.must_be_to_write()?;
+        self.pool.begin_with(BEGIN).await.map_err(error::classify)
+    }
+
+    /// A connection that does not go back to the pool, for a write that leaves it unusable where it is interrupted.
+    async fn connection_to_write(&self) -> Result<PgConnection> {
+        self.must_be_to_write()?;
+        let connection = self.pool.acquire().await.map_err(error::classify)?;
+        Ok(connection.detach())
+    }
+
+    fn must_be_to_write(&self) -> Result<()> {
+        if self.access.is_write() {
+            Ok(())
+        } else {
+            Err(StorageError::ReadOnly)
         }
-        // After waiting for a lock, each statement must see what the writer before has committed, whatever the server's default.
-        self.pool
-            .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED")
-            .await
-            .map_err(error::classify)
     }
 
     /// Closes the connections. Reads and writes that have begun end first.

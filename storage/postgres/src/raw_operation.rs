@@ -10,10 +10,10 @@ use node_storage_contract::{
 };
 use sqlx::{Connection, PgConnection};
 
-use crate::PostgresDb;
 use crate::copy::CopyRows;
 use crate::cursor::{lock_cursor, store_cursor};
 use crate::error::classify;
+use crate::{BEGIN, PostgresDb};
 
 /// Rows of one COPY: each waits for the server's answer, so they are few and long.
 const COPY_ROWS: usize = 100_000;
@@ -92,26 +92,12 @@ impl RawOperationRepo for PostgresDb {
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
-        let mut transaction = self.begin_write().await?;
-        lock_cursor(&mut transaction).await?;
-        let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
-        let mut loaded = Appended::default();
-        let cursor = loop {
-            match source.next().await? {
-                Delivery::Blocks(blocks) => {
-                    let addition = plan.add(&blocks)?;
-                    copy(&mut transaction, &addition).await?;
-                    loaded.blocks += addition.blocks.len();
-                    loaded.operations += addition.operations.len();
-                }
-                Delivery::End(cursor) => break plan.end(cursor)?,
-            }
-        };
-        if let Some(moved) = cursor {
-            store_cursor(&mut transaction, moved).await?;
-        }
-        transaction.commit().await.map_err(classify)?;
-        Ok(loaded)
+        // Who is dropped within a COPY leaves a connection that nobody can use again, so this one is not the pool's.
+        let mut connection = self.connection_to_write().await?;
+        let loaded = load(&mut connection, onto, source).await;
+        // What was not committed is rolled back, and what was is not lost if closing fails.
+        let _ = connection.close().await;
+        loaded
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
@@ -309,6 +295,34 @@ async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Add
             Err(addition.transaction_elsewhere(id, block, absn))
         }
     }
+}
+
+/// Loads in one transaction; see [`RawOperationRepo::load`].
+async fn load<L: LoadSource>(
+    connection: &mut PgConnection,
+    onto: LedgerBound,
+    source: &mut L,
+) -> Result<Appended, L::Error> {
+    let mut transaction = connection.begin_with(BEGIN).await.map_err(classify)?;
+    lock_cursor(&mut transaction).await?;
+    let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
+    let mut loaded = Appended::default();
+    let cursor = loop {
+        match source.next().await? {
+            Delivery::Blocks(blocks) => {
+                let addition = plan.add(&blocks)?;
+                copy(&mut transaction, &addition).await?;
+                loaded.blocks += addition.blocks.len();
+                loaded.operations += addition.operations.len();
+            }
+            Delivery::End(cursor) => break plan.end(cursor)?,
+        }
+    };
+    if let Some(moved) = cursor {
+        store_cursor(&mut transaction, moved).await?;
+    }
+    transaction.commit().await.map_err(classify)?;
+    Ok(loaded)
 }
 
 /// Copies a chunk of a load. Its transactions are looked up only if copying fails, which is cheaper than looking first.

@@ -13,6 +13,7 @@
 )]
 
 pub mod database;
+pub mod real_data;
 
 use std::path::Path;
 
