@@ -82,6 +82,24 @@ db-clean-sqlite *ARGS:
     file=$(cargo run -q -p neoprism-node -- db path --db-backend sqlite "$@")
     rm -fv -- "$file" "$file-wal" "$file-shm" "$file.lock"
 
+# Archives the database that the environment (NPRISM_DB_BACKEND, NPRISM_DB_URL, …) names.
+db-backup FILE *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    file=$1; shift
+    cargo run -q --release -p neoprism-node -- backup --output "$file" "$@"
+
+# Restores an archive into the database that the environment names, which has to be empty.
+db-restore FILE *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    file=$1; shift
+    cargo run -q --release -p neoprism-node -- restore --input "$file" "$@"
+
+# Backup and restore beside pg_dump, pg_restore and sqlite3, at 100,000 operations or as many as are given.
+bench *OPERATIONS:
+    cargo run -q --release -p node-bench -- "$@"
+
 # Stops and removes the PostgreSQL server that tests have started.
 db-test-down:
     cargo run -q -p test-databases -- down

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
-use node_storage::contract::Network;
+use node_storage::contract::{Network, TransactionId};
 use node_storage::{ConfigError, DbBackend, DbBackendConfig};
 
 /// A did:prism node: indexes identity operations published on Cardano and resolves DIDs.
@@ -27,6 +28,13 @@ pub(crate) enum Command {
     Resolver(ResolverArguments),
     /// An indexer with an in-memory ledger that accepts submissions.
     Dev(DevArguments),
+    /// Write everything that the ledger published into one file, also while a node runs.
+    Backup(BackupArguments),
+    /// Put what `backup` wrote into a database of either engine, all of it or nothing, and index it.
+    Restore(RestoreArguments),
+    /// Look into archives; no database is needed.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Look at the database, or prepare it.
     #[command(subcommand)]
     Db(DbCommand),
@@ -74,6 +82,105 @@ pub(crate) struct DevArguments {
     pub(crate) sample: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    /// The file to write, or - for standard output. A file that exists is replaced once the new one is complete.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// An archive of an earlier state: only what follows it is written, as an increment to it.
+    #[arg(long, value_name = "ARCHIVE")]
+    pub(crate) base: Option<PathBuf>,
+    /// How the content is stored; with none, equal content gives equal files.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) compression: CompressionName,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    #[command(flatten)]
+    pub(crate) migration: MigrationArguments,
+    /// The archive, or - for standard input; then its increments, oldest first. All are restored, or none.
+    #[arg(short, long = "input", value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Verify the archives and the state of the database, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How the content of an archive is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// Compressed.
+    #[default]
+    Zstd,
+    /// As it is.
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchiveCommand {
+    /// Read archives to their ends and verify every byte.
+    Verify(InspectArguments),
+    /// Print what archives hold, having verified them.
+    Inspect(InspectArguments),
+    /// Print the operations of archives as JSON lines.
+    Cat(CatArguments),
+    /// Print what differs between two archives; nothing where nothing does.
+    Diff(DiffArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The archives; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON, one object a line and archive.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CatArguments {
+    /// The archives; - is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only operations of this DID and of its storage entries.
+    #[arg(long)]
+    pub(crate) did: Option<PrismDid>,
+    /// Only blocks from this number on.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) from_block: Option<u64>,
+    /// Only blocks up to this number.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) to_block: Option<u64>,
+    /// Only the operations of this transaction.
+    #[arg(long, value_name = "TX_ID")]
+    pub(crate) transaction: Option<TransactionId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The first archive; - is standard input.
+    #[arg(value_name = "FIRST")]
+    pub(crate) first: PathBuf,
+    /// The second archive; - is standard input.
+    #[arg(value_name = "SECOND")]
+    pub(crate) second: PathBuf,
+    /// Print JSON, one difference a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
     /// Print where the database lies; nothing is opened.
@@ -88,6 +195,9 @@ pub(crate) enum DbCommand {
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
+    /// Compute the root of the content too, as an archive of it has; reads everything.
+    #[arg(long)]
+    pub(crate) root: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

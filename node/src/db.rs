@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::answer::print_answer;
 use crate::cli::{DbCommand, StatusArguments};
 use crate::exit::Failure;
+use crate::summary::cursor;
 
 /// Runs the command.
 pub(crate) async fn run(command: DbCommand) -> Result<(), Failure> {
@@ -32,7 +33,10 @@ async fn status(arguments: &StatusArguments) -> Result<(), Failure> {
     let config = arguments.database.config(Network::Mainnet)?;
     let content = match NodeStorageBackend::connect(&config, Access::Read).await {
         Ok(store) => {
-            let content = Content::read(&store).await?;
+            let mut content = Content::read(&store).await?;
+            if arguments.root {
+                content.root = Some(node_storage_archive::root(&store, None).await?);
+            }
             store.close().await;
             Some(content)
         }
@@ -57,6 +61,8 @@ struct Content {
     network: Option<Network>,
     bound: LedgerBound,
     state: IndexerState,
+    /// Where it was asked for; of a later instant than the rest.
+    root: Option<node_storage_archive::Content>,
 }
 
 impl Content {
@@ -65,6 +71,7 @@ impl Content {
             network: store.network().await?,
             bound: store.bound().await?,
             state: store.indexer_state().await?,
+            root: None,
         })
     }
 }
@@ -85,7 +92,12 @@ impl Status {
             "schema": self.schema(),
         });
         if let (Some(members), Some(content)) = (status.as_object_mut(), &self.content) {
-            let Content { network, bound, state } = content;
+            let Content {
+                network,
+                bound,
+                state,
+                root,
+            } = content;
             members.insert("network".to_owned(), json!(network.map(Network::name)));
             members.insert("cursor".to_owned(), json!(bound.cursor.map(cursor)));
             members.insert("operations".to_owned(), json!(bound.operations));
@@ -93,6 +105,11 @@ impl Status {
             members.insert("watermark".to_owned(), json!(state.watermark.map(position)));
             let block = state.last_indexed_block.map(|block| cursor(Cursor::at(&block)));
             members.insert("last_indexed_block".to_owned(), json!(block));
+            if let Some(root) = root {
+                let network = network.unwrap_or(self.config.network());
+                members.insert("operations_root".to_owned(), json!(root.operations_root.to_string()));
+                members.insert("root".to_owned(), json!(root.root(network).to_string()));
+            }
         }
         status
     }
@@ -103,7 +120,13 @@ impl Status {
             ("location", self.config.location()),
             ("schema", self.schema().to_owned()),
         ];
-        if let Some(Content { network, bound, state }) = &self.content {
+        if let Some(Content {
+            network,
+            bound,
+            state,
+            root,
+        }) = &self.content
+        {
             let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
             lines.extend([
                 ("network", shown(network.map(|network| network.to_string()))),
@@ -116,18 +139,16 @@ impl Status {
                     shown(state.last_indexed_block.map(|block| Cursor::at(&block).to_string())),
                 ),
             ]);
+            if let Some(root) = root {
+                let network = network.unwrap_or(self.config.network());
+                lines.extend([
+                    ("operations root", root.operations_root.to_string()),
+                    ("root", root.root(network).to_string()),
+                ]);
+            }
         }
-        let lines: Vec<_> = lines.iter().map(|(name, value)| format!("{name:<20}{value}")).collect();
-        lines.join("\n")
+        crate::summary::lines(&lines)
     }
-}
-
-fn cursor(cursor: Cursor) -> Value {
-    json!({
-        "slot": cursor.slot.get(),
-        "block_number": cursor.block.get(),
-        "block_hash": cursor.hash.to_string(),
-    })
 }
 
 fn position(position: OperationPosition) -> Value {

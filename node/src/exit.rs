@@ -9,6 +9,7 @@ use node_service::source::SourceError;
 use node_service::sync::SyncError;
 use node_storage::ConfigError;
 use node_storage::contract::{MigrationError, StorageError};
+use node_storage_archive::ArchiveError;
 
 use crate::source::memory::SubmitError;
 
@@ -19,12 +20,16 @@ pub(crate) enum ExitStatus {
     Failure = 1,
     /// The command line or the environment asks for what can't work. `clap` uses the same code.
     Usage = 2,
-    /// What is stored is damaged.
+    /// What is stored, or an archive, is damaged, or they do not fit together.
     Damage = 3,
+    /// The database that is to be restored into has content.
+    NotEmpty = 4,
     /// Another process holds the database.
     Held = 5,
-    /// The schema is newer or older than the program's.
-    Schema = 6,
+    /// The schema is newer or older than the program's, or an archive newer.
+    Unknown = 6,
+    /// A signal ended `backup` or `restore`.
+    Interrupted = 130,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -33,8 +38,10 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Failure => 1,
             ExitStatus::Usage => 2,
             ExitStatus::Damage => 3,
+            ExitStatus::NotEmpty => 4,
             ExitStatus::Held => 5,
-            ExitStatus::Schema => 6,
+            ExitStatus::Unknown => 6,
+            ExitStatus::Interrupted => 130,
         })
     }
 }
@@ -62,6 +69,17 @@ pub(crate) enum Failure {
     /// The sample of `dev` was refused.
     #[error("the sample can't be published: {0}")]
     Sample(#[from] SubmitError),
+    /// An archive, or what it does not fit to.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A signal.
+    #[error("interrupted by {signal}; {state}")]
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+        /// What was left behind, and what to do next.
+        state: &'static str,
+    },
     /// A file, a socket, a signal, standard output.
     #[error("{subject}")]
     Io {
@@ -96,6 +114,8 @@ impl Failure {
             Self::Storage(error) | Self::Contradiction(error) | Self::Source(SourceError::Storage(error)) => {
                 storage_status(error)
             }
+            Self::Archive(error) => archive_status(error),
+            Self::Interrupted { .. } => ExitStatus::Interrupted,
             Self::Source(_) | Self::Sample(_) | Self::Io { .. } => ExitStatus::Failure,
         }
     }
@@ -113,12 +133,31 @@ impl Failure {
     }
 }
 
+fn archive_status(error: &ArchiveError) -> ExitStatus {
+    match error {
+        ArchiveError::WrongNetwork { .. } => ExitStatus::Usage,
+        ArchiveError::Truncated { .. }
+        | ArchiveError::Damaged { .. }
+        | ArchiveError::Contradiction { .. }
+        | ArchiveError::OtherBase { .. }
+        | ArchiveError::NotAPrefix { .. }
+        | ArchiveError::NotAnIncrement { .. } => ExitStatus::Damage,
+        ArchiveError::TargetNotEmpty { .. } => ExitStatus::NotEmpty,
+        ArchiveError::NotAnArchive { .. }
+        | ArchiveError::UnknownVersion { .. }
+        | ArchiveError::UnknownRecord { .. } => ExitStatus::Unknown,
+        ArchiveError::Interrupted => ExitStatus::Interrupted,
+        ArchiveError::Storage(error) => storage_status(error),
+        ArchiveError::Read { .. } | ArchiveError::Write(_) => ExitStatus::Failure,
+    }
+}
+
 fn storage_status(error: &StorageError) -> ExitStatus {
     match error {
         StorageError::WrongNetwork { .. } => ExitStatus::Usage,
-        StorageError::Corrupt { .. } => ExitStatus::Damage,
+        StorageError::Corrupt { .. } | StorageError::BoundMismatch(_) => ExitStatus::Damage,
         StorageError::Busy { .. } => ExitStatus::Held,
-        StorageError::Migration(error) if !matches!(error, MigrationError::Failed { .. }) => ExitStatus::Schema,
+        StorageError::Migration(error) if !matches!(error, MigrationError::Failed { .. }) => ExitStatus::Unknown,
         StorageError::Migration(_)
         | StorageError::Conflict(_)
         | StorageError::OutOfRange(_)

@@ -1,6 +1,8 @@
 //! A did:prism node: reads the ledger, indexes it, and resolves DIDs.
 
 mod answer;
+mod archive;
+mod backup;
 mod cli;
 mod db;
 mod dev;
@@ -11,9 +13,11 @@ mod logging;
 mod progress;
 mod reader;
 mod resolver;
+mod restore;
 mod serve;
 mod shutdown;
 mod source;
+mod summary;
 mod writer;
 
 use std::process::ExitCode;
@@ -52,6 +56,9 @@ async fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Indexer(arguments) => Box::pin(indexer::run(arguments, console)).await,
         Command::Resolver(arguments) => Box::pin(resolver::run(arguments)).await,
         Command::Dev(arguments) => Box::pin(dev::run(arguments, console)).await,
+        Command::Backup(arguments) => backup::run(&arguments, console).await,
+        Command::Restore(arguments) => Box::pin(restore::run(&arguments, console)).await,
+        Command::Archive(command) => archive::run(command).await,
         Command::Db(command) => db::run(command).await,
         Command::Openapi => {
             let document = http::openapi()

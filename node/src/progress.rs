@@ -1,10 +1,12 @@
-//! How far syncing and indexing have come, told while they go on.
+//! How far syncing, indexing, backing up and restoring have come, told while they go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use node_service::index::IndexProgress;
 use node_service::sync::{SyncPhase, SyncProgress};
+use node_storage_archive::{Progress as ArchiveProgress, ProgressFn};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -92,5 +94,71 @@ struct Line(ProgressBar);
 impl Drop for Line {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// What a bar counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Operations.
+    Operations,
+    /// Bytes of archives.
+    Bytes,
+}
+
+/// A bar with rate and time left at the end of a terminal; nothing elsewhere.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    unit: Unit,
+}
+
+impl Bar {
+    /// A bar up to `length`, where that is known.
+    pub(crate) fn new(console: &Console, what: &'static str, unit: Unit, length: Option<u64>) -> Self {
+        let bar = match console.progress_lines() {
+            None => ProgressBar::hidden(),
+            Some(lines) => lines.add(ProgressBar::no_length()),
+        };
+        if let Some(length) = length {
+            bar.set_length(length);
+        }
+        let counted = match unit {
+            Unit::Operations => "{human_pos}/{human_len} operations, {per_sec}",
+            Unit::Bytes => "{bytes}/{total_bytes}, {bytes_per_sec}",
+        };
+        let template = format!("{{msg}} {{wide_bar}} {counted}, {{eta}} left");
+        bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(what);
+        Self { bar, unit }
+    }
+
+    /// What moves it.
+    pub(crate) fn progress(&self) -> ProgressFn {
+        let (bar, unit) = (self.bar.clone(), self.unit);
+        Arc::new(move |progress: ArchiveProgress| match unit {
+            Unit::Operations => {
+                if let Some(total) = progress.total {
+                    bar.set_length(total);
+                }
+                bar.set_position(progress.operations);
+            }
+            Unit::Bytes => bar.set_position(progress.bytes),
+        })
+    }
+
+    /// Moves it.
+    pub(crate) fn set(&self, position: u64) {
+        self.bar.set_position(position);
+    }
+
+    /// Leaves the terminal as it was.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.finish();
     }
 }

@@ -116,7 +116,7 @@ impl Writer<'_> {
     }
 
     /// The store, opened for writing, and the right to write it.
-    async fn open(&self) -> Result<(NodeStorageBackend, WriterLease), Failure> {
+    pub(crate) async fn open(&self) -> Result<(NodeStorageBackend, WriterLease), Failure> {
         let (store, lease) = match self.config.backend() {
             // Opening the file takes its lease, and waits for it.
             DbBackend::Sqlite => {

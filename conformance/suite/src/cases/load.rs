@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use node_storage_contract::{
-    Access, Appended, BlockNo, Conflict, ConflictReason, Cursor, Delivery, DltCursorRepo, IndexedOperationRepo,
-    LedgerBound, LoadSource, NodeStorage, PublishedBlock, RawOperationRepo, StorageError, Subject,
+    Access, Appended, BlockNo, Conflict, ConflictReason, Cursor, Delivery, DltCursorRepo, LedgerBound, LoadSource,
+    NodeStorage, PublishedBlock, RawOperationRepo, StorageError, Subject,
 };
 
 use crate::StoreFactory;
