@@ -360,13 +360,11 @@ async fn interrupted_backup_ends_with_130_and_leaves_nothing_behind() {
     let mut command = database.node(&["backup", "--compression", "none", "--output", "-"]);
     command.args(CUSTOM);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It listens for signals before it opens the database.
     eventually("the connection", || database.path("node.db-shm").exists().then_some(()));
-    let pid = rustix::process::Pid::from_child(&child);
-    // It may not listen yet; a signal that comes too early ends it as well, and leaves nothing behind either.
-    eventually("the end", || {
-        let _ = rustix::process::kill_process(pid, Signal::INT);
-        child.try_wait().unwrap()
-    });
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
+    let status = eventually("the end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(130));
     assert_eq!(left_behind(&database), ["ledger.jsonl"]);
 }
 
