@@ -11,6 +11,7 @@ mod connections;
 mod deliveries;
 mod list;
 mod listings;
+mod loads;
 mod lookups;
 mod store;
 mod writes;

@@ -228,7 +228,9 @@ mod tests {
 
     #[test]
     fn case_that_panics_fails_with_its_message() {
-        let message = failure(DEFAULT_LIMIT, model, async |_: &EmptyAtFirst<Model>| panic!("the store has a defect"));
+        let message = failure(DEFAULT_LIMIT, model, async |_: &EmptyAtFirst<Model>| {
+            panic!("the store has a defect")
+        });
         assert_eq!(message, "the store has a defect");
     }
 

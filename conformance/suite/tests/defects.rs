@@ -98,6 +98,7 @@ fn is_slow(case: &Case) -> bool {
     const SLOW: &[&str] = &[
         "bytes::shortest_and_longest_operations_are_stored",
         "concurrency::overlapping_deliveries_add_each_block_once",
+        "load::seventy_thousand_operations_come_in_one_chunk",
         "lookup::transaction_is_found_with_all_operations",
         "order::operations_of_a_did_come_by_position",
         "order::order_within_an_append_does_not_matter",

@@ -41,7 +41,7 @@ impl Connection {
     }
 
     /// Gives the connection back after this answer.
-    pub(super) fn give_back<T>(mut self, answer: &Result<T>) {
+    pub(super) fn give_back<T, E>(mut self, answer: &Result<T, E>) {
         self.is_kept = self.fault == Some(Fault::RefusalKeepsConnection) && answer.is_err();
     }
 }

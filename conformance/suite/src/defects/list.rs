@@ -311,6 +311,38 @@ defects! {
     /// What was indexed of a block is lost when the block is delivered again.
     RedeliveryResetsOutcomes, 1;
 
+    // Loads.
+    /// A load goes onto whatever is stored.
+    LoadsOntoAnything, 2;
+    /// A load goes onto anything with as many operations.
+    LoadComparesCountsAlone, 2;
+    /// A load asks its source before it looks at what is stored.
+    LoadAsksBeforeItJudges, 2;
+    /// A load removes what is stored.
+    LoadReplacesWhatIsStored, 2;
+    /// Each chunk of a load is a transaction of its own.
+    LoadsChunkByChunk, 2;
+    /// What came before a failure of the source is stored.
+    LoadKeepsWhatCameBeforeAFailure, 2;
+    /// The first chunk of a load is stored, and no other.
+    LoadsFirstChunkAlone, 2;
+    /// A load refuses chunks whose blocks do not come in order.
+    LoadRefusesUnorderedChunks, 3;
+    /// A load passes over blocks that do not stand above what is there.
+    LoadPassesOverKnownBlocks, 2;
+    /// A load passes over transactions whose id is there.
+    LoadPassesOverKnownTransactions, 2;
+    /// A load stores at most 65,535 operations of a transaction.
+    LoadCutsTransactionsAt65535Operations, 2;
+    /// A load ends at its last block, whatever cursor it brings.
+    LoadEndsAtLastBlock, 2;
+    /// A load that brings the cursor alone changes nothing.
+    LoadForgetsCursorAlone, 2;
+    /// A load that brings no cursor leaves the one that was stored.
+    LoadWithoutCursorLeavesTheOldOne, 2;
+    /// A store opened to read answers a load as if it brought nothing.
+    ReadersMayLoad, 10;
+
     // The cursor.
     /// No cursor is answered as slot 0 and block 0.
     TakesNoCursorForZero, 6;

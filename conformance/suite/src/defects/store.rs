@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use node_storage_contract::{
     Appended, BlockHeader, BlockNo, ConflictReason, Cursor, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
-    IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, Network, OperationHash, OperationId,
-    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result,
-    StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
+    IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
+    OperationId, OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo,
+    Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
 };
 
 use super::conflicts::{conflict, refusal};
 use super::connections::{Connection, OpenClone};
 use super::listings::{all_operations, page};
-use super::{Fault, Shared, answers, deliveries, lookups, pause, writes};
+use super::{Fault, Shared, answers, deliveries, loads, lookups, pause, writes};
 use crate::model::{Content, ModelStore};
 
 /// As many operations of a DID as are listed where a fault cuts the list.
@@ -347,6 +347,19 @@ impl RawOperationRepo for DefectiveStore {
         let first = blocks.first().map(|block| block.number.into());
         let answer = self.call(work).await;
         answer.or_else(|error| self.refused(error, first, Appended::default()))
+    }
+
+    async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+        self.open.must_be_open()?;
+        let connection = Connection::take(&self.shared, self.fault).await?;
+        self.shared.take_turns().await;
+        let answer = match self.fault {
+            Some(fault) => loads::load(fault, &self.inner, onto, source).await,
+            None => self.inner.load(onto, source).await,
+        };
+        self.remember();
+        connection.give_back(&answer);
+        answer
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
