@@ -1,0 +1,4 @@
+//! Reads the engines' catalogs.
+
+pub(crate) mod postgres;
+pub(crate) mod sqlite;

@@ -1,0 +1,173 @@
+//! The report for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::compare::{Comparison, Difference};
+use crate::lexer::Engine;
+use crate::side::Loaded;
+
+/// How many objects a group names before it only counts them.
+const NAMED: usize = 6;
+
+/// The report as text: drifts first, one line each or one a convention, with both texts and where they come from.
+#[must_use]
+pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose: bool) -> String {
+    let mut out = String::new();
+    for loaded in [postgres, sqlite] {
+        for failure in &loaded.schema.failures {
+            let weight = if failure.changes_schema { "" } else { " (rows only)" };
+            line(
+                &mut out,
+                &format!("failed{weight}  {}  {}: {}", loaded.schema.engine, failure.origin, failure.error),
+            );
+            line(&mut out, &format!("        {}", failure.statement));
+        }
+    }
+    for entry in &comparison.stale {
+        line(&mut out, &format!("stale   {entry}"));
+    }
+    groups(&mut out, "drift ", &comparison.drifts, verbose);
+    if verbose {
+        groups(&mut out, "unjudged", &comparison.unjudged, verbose);
+        groups(&mut out, "note  ", &comparison.notes, verbose);
+        for loaded in [postgres, sqlite] {
+            for skipped in &loaded.schema.skipped {
+                line(&mut out, &format!("not run {}  {skipped}", loaded.schema.engine));
+            }
+            for (kind, names) in others(loaded) {
+                line(&mut out, &format!("apart   {}  {kind}: {}", loaded.schema.engine, names.join(", ")));
+            }
+        }
+    } else {
+        note_lines(&mut out, &comparison.notes);
+    }
+    for loaded in [postgres, sqlite] {
+        if !loaded.schema.runner_tables.is_empty() {
+            let names = loaded.schema.runner_tables.join(", ");
+            line(&mut out, &format!("left out {}  tables of the migration runner: {names}", loaded.schema.engine));
+        }
+    }
+    summary(&mut out, comparison, postgres, sqlite);
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn others(loaded: &Loaded) -> BTreeMap<&str, Vec<&str>> {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for other in &loaded.schema.others {
+        all.entry(&other.kind).or_default().push(&other.name);
+    }
+    all
+}
+
+/// Differences in their order; those of a group together, at the place of its first.
+fn grouped(differences: &[Difference]) -> Vec<Vec<&Difference>> {
+    let mut groups: Vec<Vec<&Difference>> = Vec::new();
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for difference in differences {
+        let Some(group) = &difference.group else {
+            groups.push(vec![difference]);
+            continue;
+        };
+        if let Some(group) = places.get(&(group.as_str(), difference.meaning.as_str())).and_then(|at| groups.get_mut(*at)) {
+            group.push(difference);
+        } else {
+            places.insert((group, &difference.meaning), groups.len());
+            groups.push(vec![difference]);
+        }
+    }
+    groups
+}
+
+fn groups(out: &mut String, word: &str, differences: &[Difference], verbose: bool) {
+    for group in grouped(differences) {
+        match group.as_slice() {
+            [] => {}
+            [one] => single(out, word, one),
+            [first, ..] => {
+                let name = first.group.as_deref().unwrap_or_default();
+                let named = if verbose { group.len() } else { NAMED };
+                let mut objects: Vec<String> = group.iter().take(named).map(|difference| short(difference)).collect();
+                if group.len() > named {
+                    objects.push(format!("… (--verbose or --json names all {})", group.len()));
+                }
+                line(out, &format!("{word}  {} × {name}: {}", group.len(), first.meaning));
+                line(out, &format!("        {}", objects.join(", ")));
+            }
+        }
+    }
+}
+
+/// The name without its kind.
+fn short(difference: &Difference) -> String {
+    let object = &difference.object;
+    object.strip_prefix("column ").or_else(|| object.strip_prefix("primary key of ")).unwrap_or(object).to_owned()
+}
+
+fn single(out: &mut String, word: &str, difference: &Difference) {
+    line(out, &format!("{word}  {}: {}", difference.object, difference.meaning));
+    let side = |text: &Option<String>, origin: &Option<String>| {
+        let text = text.as_deref().unwrap_or("–");
+        match origin {
+            Some(origin) => format!("{text}   [{origin}]"),
+            None => text.to_owned(),
+        }
+    };
+    line(out, &format!("        PostgreSQL  {}", side(&difference.postgres, &difference.postgres_origin)));
+    line(out, &format!("        SQLite      {}", side(&difference.sqlite, &difference.sqlite_origin)));
+}
+
+fn note_lines(out: &mut String, notes: &[Difference]) {
+    for group in grouped(notes) {
+        if let [first, ..] = group.as_slice() {
+            let name = first.group.as_deref().unwrap_or(&first.object);
+            line(out, &format!("note    {} × {name}: {}", group.len(), first.meaning));
+        }
+    }
+}
+
+fn summary(out: &mut String, comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded) {
+    for loaded in [postgres, sqlite] {
+        let schema = &loaded.schema;
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            out,
+            "{}: {} tables, {} views, {} triggers from {}",
+            schema.engine,
+            schema.tables.len(),
+            schema.views.len(),
+            schema.triggers.len(),
+            loaded.shown,
+        );
+    }
+    let verdict = if comparison.incomplete {
+        let of = |engine: Engine| {
+            let loaded = if engine == Engine::Postgres { postgres } else { sqlite };
+            loaded.schema.failures.iter().filter(|failure| failure.changes_schema).count()
+        };
+        format!(
+            "incomplete: {} statements of PostgreSQL and {} of SQLite failed; {} differences that they may explain are not judged",
+            of(Engine::Postgres),
+            of(Engine::Sqlite),
+            comparison.unjudged.len(),
+        )
+    } else if comparison.is_alike() {
+        "alike".to_owned()
+    } else {
+        "not alike".to_owned()
+    };
+    let _ = writeln!(
+        out,
+        "{verdict}: {} drifts in {} lines, {} notes, {} allowed, {} stale entries",
+        comparison.drifts.len(),
+        grouped(&comparison.drifts).len(),
+        comparison.notes.len(),
+        comparison.allowed.len(),
+        comparison.stale.len(),
+    );
+}

@@ -1,0 +1,452 @@
+//! One side of a comparison: files that are applied to a fresh database, or a database that exists.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use test_databases::{PostgresDatabase, PostgresServer, SqliteFile};
+use url::Url;
+
+use crate::catalog;
+use crate::layout::{self, Migration};
+use crate::lexer::{self, Engine};
+use crate::model::{Failure, Origin, Schema};
+use crate::origin::History;
+use crate::split::{self, Statement};
+use crate::{Error, Result};
+
+/// What a person names as a side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Side {
+    /// A directory of migrations.
+    Directory(PathBuf),
+    /// One file of SQL.
+    File(PathBuf),
+    /// A database that exists. It is only read.
+    Database(String),
+}
+
+impl Side {
+    /// A URL, an SQLite file, a directory, or a file of SQL.
+    pub fn parse(engine: Engine, text: &str) -> Result<Self> {
+        let schemes: &[&str] = match engine {
+            Engine::Postgres => &["postgres", "postgresql"],
+            Engine::Sqlite => &["sqlite"],
+        };
+        if let Some((scheme, _)) = text.split_once("://") {
+            let shown = Url::parse(text).map_or_else(|_| format!("{scheme}://…"), |mut url| {
+                if url.password().is_some() {
+                    let _ = url.set_password(Some("***"));
+                }
+                url.to_string()
+            });
+            if !schemes.contains(&scheme) {
+                return Err(Error::Url {
+                    url: shown,
+                    engine,
+                    reason: format!("its scheme is not {}", schemes.join(" or ")),
+                });
+            }
+            return Ok(Self::Database(text.to_owned()));
+        }
+        let path = PathBuf::from(text);
+        let metadata = fs::metadata(&path).map_err(Error::file("read", &path))?;
+        if metadata.is_dir() {
+            return Ok(Self::Directory(path));
+        }
+        let mut magic = [0; 15];
+        let mut file = File::open(&path).map_err(Error::file("read", &path))?;
+        if file.read_exact(&mut magic).is_ok() && &magic == b"SQLite format 3" {
+            return match engine {
+                Engine::Sqlite => Ok(Self::Database(SqliteConnectOptions::new().filename(&path).to_url_lossy().into())),
+                Engine::Postgres => Err(Error::Url {
+                    url: text.to_owned(),
+                    engine,
+                    reason: "it is an SQLite file".to_owned(),
+                }),
+            };
+        }
+        Ok(Self::File(path))
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::File(path) => path.display().to_string(),
+            Self::Database(url) => match Url::parse(url) {
+                Ok(url) => format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
+                Err(_) => "the database".to_owned(),
+            },
+        }
+    }
+}
+
+/// How the files of a side are found and prepared.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Replaces the known layouts, relative to the directory.
+    pub glob: Option<String>,
+    /// Applied first: extensions, and stand-ins for what the program registers.
+    pub preludes: Vec<PathBuf>,
+}
+
+/// A side, applied and read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What its catalog says.
+    pub schema: Schema,
+    /// The URL of its database.
+    pub url: String,
+    /// What was named.
+    pub shown: String,
+    pub(crate) history: History,
+    /// Lives as long as the database is needed; a database that was named stays.
+    pub(crate) database: Database,
+}
+
+/// Where a side's objects are.
+#[derive(Debug)]
+pub(crate) enum Database {
+    Postgres(#[allow(dead_code, reason = "dropped with it")] PostgresDatabase),
+    Sqlite(#[allow(dead_code, reason = "dropped with it")] SqliteFile),
+    Named,
+}
+
+/// A file as it will be applied.
+struct Source {
+    shown: String,
+    version: String,
+    statements: Vec<Statement>,
+}
+
+/// Applies a side to a fresh database, unless it is one, and reads its catalog.
+pub async fn load(engine: Engine, side: &Side, options: &Options) -> Result<Loaded> {
+    let (migrations, sources) = sources(engine, side, options)?;
+    let mut loaded = match engine {
+        Engine::Postgres => load_postgres(side, sources).await?,
+        Engine::Sqlite => load_sqlite(side, sources).await?,
+    };
+    loaded.schema.migrations = migrations;
+    if loaded.schema.tables.is_empty() {
+        let failures = loaded.schema.failures.iter().take(3);
+        return Err(Error::NoTable {
+            engine,
+            side: loaded.shown,
+            failures: failures.map(|failure| format!("{}: {}", failure.origin, failure.error)).collect(),
+        });
+    }
+    Ok(loaded)
+}
+
+fn sources(engine: Engine, side: &Side, options: &Options) -> Result<(Vec<Migration>, Vec<Source>)> {
+    let mut sources = Vec::new();
+    if !matches!(side, Side::Database(_)) {
+        for prelude in &options.preludes {
+            sources.push(source(engine, prelude, prelude.display().to_string(), String::new())?);
+        }
+    }
+    let migrations = match side {
+        Side::Directory(directory) => layout::migrations(engine, directory, options.glob.as_deref())?,
+        Side::File(_) | Side::Database(_) => Vec::new(),
+    };
+    match side {
+        Side::Directory(directory) => {
+            for migration in &migrations {
+                let shown = migration.file.display().to_string();
+                sources.push(source(engine, &directory.join(&migration.file), shown, migration.version.clone())?);
+            }
+        }
+        Side::File(path) => {
+            let shown = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+            sources.push(source(engine, path, shown, String::new())?);
+        }
+        Side::Database(_) => {}
+    }
+    Ok((migrations, sources))
+}
+
+fn source(engine: Engine, path: &Path, shown: String, version: String) -> Result<Source> {
+    let bytes = fs::read(path).map_err(Error::file("read", path))?;
+    let text = split::up_section(&String::from_utf8_lossy(&bytes));
+    Ok(Source {
+        shown,
+        version,
+        statements: split::statements(engine, &text),
+    })
+}
+
+/// What is done with a statement.
+enum Treatment {
+    Run(String),
+    /// Without a word: it makes no difference to a schema.
+    Pass,
+    /// Named in the report.
+    Skip(&'static str),
+}
+
+const ON_THE_SERVER: &str = "it would change the server, not the schema";
+
+fn postgres_treatment(statement: &Statement) -> Treatment {
+    let words = statement.words(Engine::Postgres);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let upper = statement.text.to_ascii_uppercase();
+    match words.as_slice() {
+        // Each statement is its own transaction: one that fails then takes no other with it.
+        ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "LOCK", ..] | ["START", "TRANSACTION", ..] => {
+            Treatment::Pass
+        }
+        ["GRANT" | "REVOKE" | "REASSIGN" | "COMMENT" | "VACUUM" | "ANALYZE" | "NOTIFY" | "LISTEN" | "CHECKPOINT", ..]
+        | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
+        | ["SET", "ROLE" | "SESSION" | "TRANSACTION" | "CONSTRAINTS", ..]
+        | ["SECURITY", "LABEL", ..] => Treatment::Pass,
+        ["CREATE" | "ALTER" | "DROP", "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SYSTEM" | "SUBSCRIPTION", ..] => {
+            Treatment::Skip(ON_THE_SERVER)
+        }
+        ["DO", ..] if ["CREATE ROLE", "CREATE USER", "ALTER ROLE", "ALTER SYSTEM"].iter().any(|word| upper.contains(word)) => {
+            Treatment::Skip(ON_THE_SERVER)
+        }
+        ["ALTER", ..] if words_contain(&upper, "OWNER TO") => Treatment::Pass,
+        ["SET", "LOCAL", ..] => Treatment::Run(format!("SET {}", statement.text.trim_start()[3..].trim_start().get(5..).unwrap_or_default())),
+        _ => Treatment::Run(statement.text.clone()),
+    }
+}
+
+fn words_contain(text: &str, phrase: &str) -> bool {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").contains(phrase)
+}
+
+fn sqlite_treatment(statement: &Statement) -> Treatment {
+    let words = statement.words(Engine::Sqlite);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "VACUUM" | "ANALYZE", ..] => Treatment::Pass,
+        ["ATTACH" | "DETACH", ..] => Treatment::Skip("it would open another file"),
+        ["PRAGMA", rest @ ..] => {
+            let keeps = ["FOREIGN_KEYS", "LEGACY_ALTER_TABLE", "WRITABLE_SCHEMA", "USER_VERSION", "APPLICATION_ID", "SCHEMA_VERSION"];
+            if rest.iter().any(|word| keeps.contains(word)) {
+                Treatment::Run(statement.text.clone())
+            } else {
+                Treatment::Pass
+            }
+        }
+        _ => Treatment::Run(statement.text.clone()),
+    }
+}
+
+fn failure(engine: Engine, source: &Source, statement: &Statement, error: &sqlx::Error) -> Failure {
+    let words = statement.words(engine);
+    let changes_schema = matches!(
+        words.first().map(String::as_str),
+        Some("CREATE" | "ALTER" | "DROP" | "DO" | "COMMENT") | None
+    ) || words.first().is_some_and(|word| !matches!(word.as_str(), "INSERT" | "UPDATE" | "DELETE" | "SELECT" | "WITH" | "REPLACE" | "PRAGMA" | "SET" | "REINDEX"));
+    let beginning: String = statement.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+    let message = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    };
+    Failure {
+        origin: Origin {
+            file: source.shown.clone(),
+            version: source.version.clone(),
+            line: Some(statement.line),
+        },
+        statement: beginning,
+        error: message,
+        names: named_objects(engine, &statement.text),
+        changes_schema,
+    }
+}
+
+/// Names behind TABLE, ON, VIEW, INDEX, TO in a statement.
+fn named_objects(engine: Engine, text: &str) -> Vec<String> {
+    let tokens = lexer::tokens(engine, text);
+    let mut names = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        if !["TABLE", "ON", "VIEW", "INDEX", "TO", "INTO", "TYPE"].iter().any(|word| token.is(word)) {
+            continue;
+        }
+        let mut rest = tokens[at + 1..].iter().skip_while(|token| {
+            ["IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY"].iter().any(|word| token.is(word))
+        });
+        if let Some(mut name) = rest.next().filter(|token| token.is_name()) {
+            while rest.next().is_some_and(|token| token.is_symbol('.')) {
+                match rest.next() {
+                    Some(next) => name = next,
+                    None => break,
+                }
+            }
+            names.push(name.text.to_lowercase());
+        }
+    }
+    names
+}
+
+async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
+    let engine = Engine::Postgres;
+    let (url, database) = match side {
+        Side::Database(url) => (url.clone(), Database::Named),
+        Side::Directory(_) | Side::File(_) => {
+            let server = PostgresServer::shared().await.map_err(|error| Error::Databases(error.to_string()))?;
+            let database = server.empty_database().await.map_err(|error| Error::Databases(error.to_string()))?;
+            (database.url().to_owned(), Database::Postgres(database))
+        }
+    };
+    let mut connection = connect_postgres(&url).await?;
+    let mut history = History::default();
+    let mut failures = Vec::new();
+    let mut skipped = Vec::new();
+    if !sources.is_empty() {
+        prepare_postgres(&mut connection).await?;
+    }
+    for source in &sources {
+        let transaction = next_transaction(&mut connection).await?;
+        history.start(engine, &source.shown, &source.version, &source.statements, transaction);
+        for statement in &source.statements {
+            let text = match postgres_treatment(statement) {
+                Treatment::Run(text) => text,
+                Treatment::Pass => continue,
+                Treatment::Skip(reason) => {
+                    skipped.push(format!("{}:{}: {reason}", source.shown, statement.line));
+                    continue;
+                }
+            };
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await {
+                failures.push(failure(engine, source, statement, &error));
+                if !matches!(error, sqlx::Error::Database(_)) {
+                    // The connection is of no more use: the statement ended it.
+                    connection = connect_postgres(&url).await?;
+                    prepare_postgres(&mut connection).await?;
+                }
+            }
+        }
+        // A dump empties the search path of its session.
+        let reset = "SELECT CASE current_setting('search_path') WHEN '' THEN set_config('search_path', '\"$user\", public', false) END";
+        let _ = sqlx::raw_sql(reset).execute(&mut connection).await;
+    }
+    let _ = connection.close().await;
+    // Without the settings of the files.
+    let mut connection = connect_postgres(&url).await?;
+    let mut schema = catalog::postgres::read(&mut connection, &history)
+        .await
+        .map_err(Error::database(engine, "read the catalog"))?;
+    let _ = connection.close().await;
+    schema.failures = failures;
+    schema.skipped = skipped;
+    Ok(Loaded {
+        schema,
+        url,
+        shown: side.shown(),
+        history,
+        database,
+    })
+}
+
+/// A connection to a database of PostgreSQL.
+pub(crate) async fn connect_postgres(url: &str) -> Result<PgConnection> {
+    let options: PgConnectOptions = url.parse().map_err(Error::database(Engine::Postgres, "read the URL"))?;
+    PgConnection::connect_with(&options.application_name("dialect-parity").disable_statement_logging())
+        .await
+        .map_err(Error::database(Engine::Postgres, "be reached"))
+}
+
+async fn prepare_postgres(connection: &mut PgConnection) -> Result<()> {
+    // A statement that waits for something must not keep the comparison waiting.
+    sqlx::raw_sql("SET statement_timeout = '20s'; SET lock_timeout = '5s'; SET client_min_messages = error; SET synchronous_commit = off")
+        .execute(connection)
+        .await
+        .map_err(Error::database(Engine::Postgres, "prepare the session"))?;
+    Ok(())
+}
+
+async fn next_transaction(connection: &mut PgConnection) -> Result<i64> {
+    // A setting of a file may be in the way of a prepared statement, so none is used.
+    let row = sqlx::raw_sql("SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) & 4294967295")
+        .fetch_one(connection)
+        .await
+        .map_err(Error::database(Engine::Postgres, "name its next transaction"))?;
+    let text: String = row.try_get_unchecked(0).map_err(Error::database(Engine::Postgres, "name its next transaction"))?;
+    Ok(text.parse().unwrap_or(0))
+}
+
+async fn load_sqlite(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
+    let engine = Engine::Sqlite;
+    let (url, database) = match side {
+        Side::Database(url) => (url.clone(), Database::Named),
+        Side::Directory(_) | Side::File(_) => {
+            let file = SqliteFile::empty().map_err(|error| Error::Databases(error.to_string()))?;
+            (file.url().to_owned(), Database::Sqlite(file))
+        }
+    };
+    let options: SqliteConnectOptions = url.parse().map_err(Error::database(engine, "read the URL"))?;
+    let mut options = options.disable_statement_logging().foreign_keys(false);
+    options = match side {
+        Side::Database(_) => options.read_only(true),
+        // Nobody needs the file after a crash.
+        _ => options.journal_mode(SqliteJournalMode::Memory).synchronous(SqliteSynchronous::Off),
+    };
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(Error::database(engine, "open the file"))?;
+
+    let mut history = History::default();
+    let mut failures = Vec::new();
+    let mut skipped = Vec::new();
+    let mut before = BTreeMap::new();
+    for source in &sources {
+        history.start(engine, &source.shown, &source.version, &source.statements, 0);
+        for statement in &source.statements {
+            let text = match sqlite_treatment(statement) {
+                Treatment::Run(text) => text,
+                Treatment::Pass => continue,
+                Treatment::Skip(reason) => {
+                    skipped.push(format!("{}:{}: {reason}", source.shown, statement.line));
+                    continue;
+                }
+            };
+            if let Err(error) = execute_sqlite(&mut connection, &text).await {
+                failures.push(failure(engine, source, statement, &error));
+            }
+        }
+        // Each runner starts a file with SQLite's own settings.
+        let _ = sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = RESET")
+            .execute(&mut connection)
+            .await;
+        let after = catalog::sqlite::snapshot(&mut connection, &before)
+            .await
+            .map_err(Error::database(engine, "read the catalog"))?;
+        history.finish(&before, &after);
+        before = after;
+    }
+    let schema = catalog::sqlite::read(&mut connection, &history)
+        .await
+        .map_err(Error::database(engine, "read the catalog"));
+    let _ = connection.close().await;
+    let mut schema = schema?;
+    schema.failures = failures;
+    schema.skipped = skipped;
+    Ok(Loaded {
+        schema,
+        url,
+        shown: side.shown(),
+        history,
+        database,
+    })
+}
+
+/// Runs a statement; a collation that the program registers has a stand-in.
+async fn execute_sqlite(connection: &mut SqliteConnection, text: &str) -> Result<(), sqlx::Error> {
+    for _ in 0..8 {
+        let run = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut *connection).await;
+        let Err(error) = run else { return Ok(()) };
+        let message = error.to_string();
+        let Some((_, name)) = message.split_once("no such collation sequence: ") else {
+            return Err(error);
+        };
+        let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        connection.lock_handle().await?.create_collation(&name, |a, b| a.cmp(b))?;
+    }
+    Err(sqlx::Error::Protocol("more than 8 unknown collations".to_owned()))
+}

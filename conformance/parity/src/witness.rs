@@ -1,0 +1,173 @@
+//! The second witness: `pg_dump` and SQLite's own schema text, every statement of which the representation accounts for.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+use test_databases::{PostgresServer, Source};
+use tokio::process::Command;
+use url::Url;
+
+use crate::lexer::{self, Engine};
+use crate::side::{Database, Loaded};
+use crate::split;
+use crate::{Error, Result};
+
+/// A database's own text of its schema, without what differs between versions and runs.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    /// Statements in the order of the dump, with one empty line between two.
+    pub text: String,
+    /// The statements that no object of the representation accounts for, by their first words.
+    pub unaccounted: Vec<String>,
+}
+
+/// Asks the engine's own tools for the schema of a side. The error is a sentence: the comparison goes on without it.
+pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
+    let text = match loaded.schema.engine {
+        Engine::Postgres => postgres_text(loaded).await?,
+        Engine::Sqlite => sqlite_text(&loaded.url).await.map_err(|error| error.to_string())?,
+    };
+    let statements = split::statements(loaded.schema.engine, &text);
+    let known = known_names(loaded);
+    let mut unaccounted = Vec::new();
+    let mut kept = Vec::new();
+    for statement in statements {
+        let words = statement.words(loaded.schema.engine);
+        let first = words.first().map(String::as_str).unwrap_or_default();
+        // Settings of the session, owners and comments.
+        if matches!(first, "SET" | "SELECT" | "COMMENT" | "PRAGMA" | "BEGIN" | "COMMIT") {
+            continue;
+        }
+        if !is_accounted(loaded.schema.engine, &statement.text, &known) {
+            unaccounted.push(words.iter().take(4).cloned().collect::<Vec<_>>().join(" "));
+        }
+        kept.push(format!("{};\n", statement.text));
+    }
+    Ok(Dump {
+        text: kept.join("\n"),
+        unaccounted,
+    })
+}
+
+fn known_names(loaded: &Loaded) -> std::collections::BTreeSet<String> {
+    let schema = &loaded.schema;
+    let mut names = std::collections::BTreeSet::new();
+    let mut add = |name: &str| {
+        let lower = name.to_lowercase();
+        names.extend(lower.rsplit('.').next().map(ToOwned::to_owned));
+        names.insert(lower);
+    };
+    for table in schema.tables.values() {
+        add(&table.name);
+        table.indexes.iter().for_each(|index| add(&index.name));
+        // The sequence of a column: named after it, and dumped as a statement of its own.
+        for column in table.columns.iter().filter(|column| column.numbered.is_some()) {
+            add(&format!("{}_{}_seq", table.name.rsplit('.').next().unwrap_or_default(), column.name));
+        }
+    }
+    schema.views.values().for_each(|view| add(&view.name));
+    schema.triggers.iter().for_each(|trigger| add(&trigger.name));
+    schema.others.iter().for_each(|other| add(&other.name));
+    schema.runner_tables.iter().for_each(|name| add(name));
+    schema.constraint_names.iter().for_each(|name| add(name));
+    names
+}
+
+/// Whether the object that a statement makes or changes is known.
+fn is_accounted(engine: Engine, text: &str, known: &std::collections::BTreeSet<String>) -> bool {
+    let tokens = lexer::tokens(engine, text);
+    // CREATE kind name, ALTER kind name: the first name behind the keywords.
+    tokens.iter().skip(1).take(12).any(|token| token.is_name() && known.contains(&token.text.to_lowercase()))
+}
+
+async fn sqlite_text(url: &str) -> Result<String> {
+    let engine = Engine::Sqlite;
+    let options: SqliteConnectOptions = url.parse().map_err(Error::database(engine, "read the URL"))?;
+    let mut connection = SqliteConnection::connect_with(&options.read_only(true).disable_statement_logging())
+        .await
+        .map_err(Error::database(engine, "open the file"))?;
+    // What `.schema` of the sqlite3 command prints, sorted.
+    let rows = sqlx::query("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY tbl_name, type DESC, name")
+        .fetch_all(&mut connection)
+        .await
+        .map_err(Error::database(engine, "read its schema"))?;
+    let _ = connection.close().await;
+    let mut text = String::new();
+    for row in rows {
+        let sql: String = row.try_get(0).map_err(Error::database(engine, "read its schema"))?;
+        text += &sql;
+        text += ";\n";
+    }
+    Ok(text)
+}
+
+async fn postgres_text(loaded: &Loaded) -> Result<String, String> {
+    let source = match &loaded.database {
+        Database::Postgres(_) => {
+            let server = PostgresServer::shared().await.map_err(ToString::to_string)?;
+            Some(server.found().source.clone())
+        }
+        _ => None,
+    };
+    let arguments = ["--schema-only", "--no-owner", "--no-privileges"];
+    let mut command = match source {
+        Some(Source::Container { .. }) => {
+            let (container, inside) = container(&loaded.url).await?;
+            let mut command = Command::new("docker");
+            command.args(["exec", &container, "pg_dump"]).args(arguments).arg(format!("--dbname={inside}"));
+            command
+        }
+        Some(Source::Binaries { directory }) => {
+            let mut command = Command::new(directory.join("pg_dump"));
+            command.args(arguments).arg(format!("--dbname={}", loaded.url));
+            command
+        }
+        Some(Source::Url { .. }) | None => {
+            let program = newest_pg_dump().ok_or("there is no pg_dump on PATH or under /usr/lib/postgresql")?;
+            let mut command = Command::new(program);
+            command.args(arguments).arg(format!("--dbname={}", loaded.url));
+            command
+        }
+    };
+    let output = command.output().await.map_err(|error| format!("pg_dump can't be run: {error}"))?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("pg_dump fails: {}", message.lines().next().unwrap_or_default()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The container that serves this URL, and the URL inside of it.
+async fn container(url: &str) -> Result<(String, String), String> {
+    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
+    let port = url.port().unwrap_or(5432);
+    let filters = ["ps", "--quiet", "--filter", "label=test-databases=postgres", "--filter"];
+    let output = Command::new("docker")
+        .args(filters)
+        .arg(format!("publish={port}"))
+        .output()
+        .await
+        .map_err(|error| format!("docker can't be run: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let id = text.lines().next().ok_or_else(|| format!("no container publishes port {port}"))?.to_owned();
+    let changed = url.set_host(Some("127.0.0.1")).is_ok() && url.set_port(Some(5432)).is_ok();
+    if !changed {
+        return Err("the URL has no host".to_owned());
+    }
+    Ok((id, url.into()))
+}
+
+fn newest_pg_dump() -> Option<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = Vec::new();
+    for entry in Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten() {
+        let program = entry.path().join("bin/pg_dump");
+        if let (true, Ok(version)) = (program.is_file(), entry.file_name().to_string_lossy().parse()) {
+            found.push((version, program));
+        }
+    }
+    found.sort();
+    let on_path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|directory| directory.join("pg_dump"));
+    found.pop().map(|(_, program)| program).or_else(|| on_path.into_iter().find(|program| program.is_file()))
+}
