@@ -27,6 +27,8 @@ mod layout;
 mod lexer;
 mod model;
 mod origin;
+pub mod plan;
+pub mod probe;
 pub mod report;
 mod side;
 mod split;

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dialect_parity::plan::{Queries, plan};
+use dialect_parity::probe::{Disagreement, Outcome, probe};
 use dialect_parity::{Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, load, report};
 use serde_json::json;
 
@@ -28,6 +30,31 @@ struct Arguments {
 enum Task {
     /// Compare two schemas as structure
     Schema(SchemaArguments),
+    /// Try rows that constraints accept and refuse on both engines
+    Probe(ProbeArguments),
+    /// Read both engines' plans of named queries
+    Plan(PlanArguments),
+}
+
+#[derive(Args)]
+struct ProbeArguments {
+    #[command(flatten)]
+    sides: Sides,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct PlanArguments {
+    #[command(flatten)]
+    sides: Sides,
+    /// The queries, with the indexes that they rely on
+    #[arg(long, value_name = "FILE")]
+    queries: PathBuf,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -110,6 +137,8 @@ impl Sides {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Schema(arguments) => schema(&arguments).await,
+        Task::Probe(arguments) => probes(&arguments).await,
+        Task::Plan(arguments) => plans(&arguments).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("dialect-parity: {error}");
@@ -171,4 +200,59 @@ async fn schema(arguments: &SchemaArguments) -> Result<ExitCode> {
         print(&report::text(&comparison, &postgres, &sqlite, arguments.verbose));
     }
     Ok(ExitCode::from(u8::from(!comparison.is_alike())))
+}
+
+async fn probes(arguments: &ProbeArguments) -> Result<ExitCode> {
+    let config = arguments.sides.config(false)?;
+    let (postgres, sqlite) = arguments.sides.load().await?;
+    let probes = probe(&postgres, &sqlite, &config).await?;
+    if arguments.json {
+        print(&format!("{:#}\n", json!(probes)));
+    } else {
+        let outcome = |outcome: &Outcome| match outcome {
+            Outcome::Accepted => "accepted".to_owned(),
+            Outcome::Refused(reason) => format!("refused: {reason}"),
+        };
+        let show = |word: &str, disagreement: &Disagreement| {
+            print(&format!(
+                "{word}  {}\n        PostgreSQL  {}\n        SQLite      {}\n",
+                disagreement.probe,
+                outcome(&disagreement.postgres),
+                outcome(&disagreement.sqlite),
+            ));
+        };
+        for disagreement in &probes.disagreements {
+            show("drift ", disagreement);
+        }
+        for unprobed in &probes.unprobed {
+            print(&format!("unprobed  {unprobed}\n"));
+        }
+        print(&format!(
+            "{} rows tried: {} disagreements, {} by types that SQLite does not enforce, {} allowed, {} tables without probes\n",
+            probes.tried,
+            probes.disagreements.len(),
+            probes.notes.len(),
+            probes.allowed.len(),
+            probes.unprobed.len(),
+        ));
+    }
+    Ok(ExitCode::from(u8::from(!probes.disagreements.is_empty())))
+}
+
+async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {
+    let queries = Queries::read(&arguments.queries)?;
+    let (postgres, sqlite) = arguments.sides.load().await?;
+    let plans = plan(&postgres, &sqlite, &queries).await?;
+    if arguments.json {
+        print(&format!("{:#}\n", json!(plans)));
+    } else {
+        for finding in &plans.findings {
+            print(&format!("{}  {}: {}\n", finding.engine, finding.query, finding.problem));
+            for step in &finding.plan {
+                print(&format!("        {step}\n"));
+            }
+        }
+        print(&format!("{} plans read: {} problems\n", plans.read, plans.findings.len()));
+    }
+    Ok(ExitCode::from(u8::from(!plans.findings.is_empty())))
 }

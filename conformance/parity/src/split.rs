@@ -4,11 +4,11 @@ use crate::lexer::{Engine, Lexer, Token};
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// The text, without the semicolon behind it.
-    pub text: String,
+    pub(crate) text: String,
     /// Where it starts, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl Statement {
@@ -25,7 +25,7 @@ impl Statement {
 ///
 /// Bodies of triggers, functions and rules stay whole. Lines for `psql` (`\connect`) and the data of `COPY … FROM stdin` are
 /// left out.
-pub fn statements(engine: Engine, text: &str) -> Vec<Statement> {
+pub(crate) fn statements(engine: Engine, text: &str) -> Vec<Statement> {
     let mut found = Vec::new();
     let mut lexer = Lexer::new(engine, text);
     let mut current: Vec<Token> = Vec::new();
@@ -115,7 +115,7 @@ fn is_copy_from_input(tokens: &[Token]) -> bool {
 
 /// The part of a file that takes a database up, for runners that keep both directions in one file (goose, sql-migrate,
 /// dbmate, tern), with every other line blank, so that line numbers stay. Without their marks the file as it is.
-pub fn up_section(text: &str) -> String {
+pub(crate) fn up_section(text: &str) -> String {
     let marks: Vec<Option<bool>> = text.lines().map(direction).collect();
     if !marks.iter().any(Option::is_some) {
         return text.to_owned();

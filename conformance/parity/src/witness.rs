@@ -168,6 +168,7 @@ fn newest_pg_dump() -> Option<PathBuf> {
         }
     }
     found.sort();
-    let on_path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|directory| directory.join("pg_dump"));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let on_path = env::split_paths(&path).map(|directory| directory.join("pg_dump"));
     found.pop().map(|(_, program)| program).or_else(|| on_path.into_iter().find(|program| program.is_file()))
 }

@@ -36,7 +36,7 @@ const CLINIC: &[Plant] = &[
     plant(Sqlite, CREATE_PATIENTS, "created_at DATETIME NOT NULL", "created_at DATETIME", &["column.patients.created_at.null"]),
     plant(Sqlite, CREATE_PATIENTS, "updated_at DATETIME", "updated_at TEXT", &["column.patients.updated_at.type"]),
     plant(Sqlite, CREATE_PATIENTS, "VARCHAR(80)", "VARCHAR(60)", &["column.patients.full_name.length"]),
-    plant(Sqlite, CREATE_PATIENTS, "AFTER UPDATE ON", "AFTER DELETE ON", &[
+    plant(Sqlite, CREATE_PATIENTS, "AFTER UPDATE ON", "AFTER INSERT ON", &[
         "trigger.patients.patients_touch", "trigger.patients.patients_touch",
     ]),
     plant(Postgres, CREATE_PATIENTS, "BEFORE UPDATE ON", "BEFORE INSERT OR UPDATE ON", &["trigger.patients.patients_touch"]),
@@ -88,7 +88,7 @@ const CHAT: &[Plant] = &[
     plant(Sqlite, "2_rooms.up.sql", "REFERENCES rooms ON", "REFERENCES room ON", &["foreign_key.members(room_id)"]),
     plant(Sqlite, "2_rooms.up.sql", "room_id DESC", "room_id", &["index.members.members_by_user"]),
     plant(Sqlite, "10_messages.up.sql", "deleted = 0 OR body", "deleted = 1 OR body", &[
-        "check.messages.'' = body or not (deleted)",
+        "check.messages.body = '' or not (deleted)",
     ]),
     plant(Sqlite, "10_messages.up.sql", "m.id, r.name AS room", "r.name AS room, m.id", &["view.live_messages"]),
     plant(Sqlite, "10_messages.up.sql", "m.body FROM", "m.body, m.author FROM", &["view.live_messages"]),

@@ -29,13 +29,13 @@ ORDER BY n.nspname, c.relname";
 
 const COLUMNS: &str = "
 WITH RECURSIVE base (type, of, modifier, not_null, fallback, checks) AS (
-    SELECT t.oid, t.oid, -1, false, NULL::text, ARRAY[]::text[] FROM pg_type t WHERE t.typtype <> 'd'
+    SELECT t.oid, t.oid, -1, false, NULL::text COLLATE \"C\", ARRAY[]::text[] COLLATE \"C\" FROM pg_type t WHERE t.typtype <> 'd'
     UNION ALL
     SELECT d.oid, b.of, CASE WHEN d.typtypmod >= 0 THEN d.typtypmod ELSE b.modifier END, b.not_null OR d.typnotnull,
-        coalesce(d.typdefault, b.fallback),
-        b.checks || ARRAY(
+        coalesce(d.typdefault, b.fallback) COLLATE \"C\",
+        (b.checks || ARRAY(
             SELECT pg_get_expr(k.conbin, 0) FROM pg_constraint k WHERE k.contypid = d.oid AND k.contype = 'c' ORDER BY k.conname
-        )
+        )) COLLATE \"C\"
     FROM pg_type d JOIN base b ON d.typbasetype = b.type WHERE d.typtype = 'd'
 )
 SELECT a.attrelid::int8 AS oid, a.attname::text AS name,
