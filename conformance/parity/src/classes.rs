@@ -113,6 +113,13 @@ fn argument(declared: &str) -> Option<u64> {
     rest.split([',', ')']).next()?.trim().parse().ok()
 }
 
+/// The digits of `numeric(digits,0)`.
+fn digits_of_whole(declared: &str) -> Option<u64> {
+    let (_, rest) = declared.split_once('(')?;
+    let (digits, scale) = rest.trim_end_matches(')').split_once(',')?;
+    (scale.trim() == "0").then(|| digits.trim().parse().ok())?
+}
+
 /// A type of PostgreSQL from its catalog: `name` without length, `declared` as `format_type` gives it.
 pub fn postgres(name: &str, declared: &str, category: char, labels: Vec<String>) -> Type {
     let class = match name {
@@ -236,6 +243,10 @@ pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (Decimal, Decimal) => Convention("SQLite keeps 15 digits of a fraction, PostgreSQL all of them"),
         (Decimal, Float) => Different("PostgreSQL keeps decimals exactly, SQLite rounds to binary floating point"),
         (Decimal, Text) => Different("PostgreSQL orders and adds numbers, SQLite has text"),
+        (Decimal, I16 | I32 | I64) if digits_of_whole(&postgres.declared).is_some_and(|digits| digits <= 18) => Same,
+        (Decimal, I16 | I32 | I64) if digits_of_whole(&postgres.declared).is_some() => {
+            Different("PostgreSQL keeps whole numbers beyond 64 bits, SQLite does not")
+        }
         (Decimal, I16 | I32 | I64) => Different("PostgreSQL keeps fractions here"),
         (Text, TextNoCase) => Different("SQLite compares without case, PostgreSQL with it"),
         (TextNoCase, Text | TextNoCase) => Convention("the engines fold case differently outside ASCII"),
@@ -249,6 +260,7 @@ pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (Instant, Date) => Different("PostgreSQL has an instant, SQLite a date"),
         (Instant, Text) => Different("PostgreSQL has an instant, SQLite text of any form"),
         (Instant, I16 | I32 | I64) => Different("PostgreSQL has an instant, SQLite a number of some unit"),
+        (Instant | Date | Time, Bytes) => Different("PostgreSQL has an instant, SQLite bytes of any content"),
         (Instant | Date, Float | Decimal) => Different("PostgreSQL has an instant, SQLite a number"),
         (Time, Time | Text | Instant) => Convention("SQLite takes every text as a time"),
         (Interval, Interval | Text | I16 | I32 | I64 | Float) => Convention("SQLite has no intervals"),

@@ -30,7 +30,7 @@ pub struct Schema {
     pub failures: Vec<Failure>,
     /// What was not run on purpose, with the reason.
     pub skipped: Vec<String>,
-    /// Names of constraints, for the second witness.
+    /// Names of constraints and of columns' sequences, for the second witness.
     #[serde(skip)]
     pub constraint_names: Vec<String>,
 }

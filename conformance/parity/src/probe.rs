@@ -34,6 +34,18 @@ impl Outcome {
     }
 }
 
+/// What a disagreement follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A constraint that one engine has.
+    Constraint,
+    /// A type that SQLite does not enforce: a note, unless the settings ask for enforcement.
+    Type,
+    /// SQLite numbers its rowids whether or not that is wanted: always a note.
+    Rowid,
+}
+
 /// A row on which the engines disagree.
 #[derive(Debug, Clone, Serialize)]
 pub struct Disagreement {
@@ -45,8 +57,8 @@ pub struct Disagreement {
     pub postgres: Outcome,
     /// What SQLite did.
     pub sqlite: Outcome,
-    /// Whether it follows from a type that SQLite does not enforce: a note, unless the settings ask for enforcement.
-    pub by_type: bool,
+    /// What a disagreement follows from.
+    pub cause: Cause,
 }
 
 /// The result of all probes.
@@ -68,7 +80,7 @@ pub struct Probes {
 struct Probe {
     key: String,
     name: String,
-    by_type: bool,
+    cause: Cause,
     rows: Vec<Row>,
 }
 
@@ -105,11 +117,11 @@ pub async fn probe(postgres: &Loaded, sqlite: &Loaded, config: &Config) -> Resul
                         probe: probe.name.clone(),
                         postgres: a,
                         sqlite: b,
-                        by_type: probe.by_type,
+                        cause: probe.cause,
                     };
                     if config.allows(&disagreement.key) {
                         probes.allowed.push(disagreement);
-                    } else if disagreement.by_type && !config.strict() {
+                    } else if disagreement.cause == Cause::Rowid || disagreement.cause == Cause::Type && !config.strict() {
                         probes.notes.push(disagreement);
                     } else {
                         probes.disagreements.push(disagreement);
@@ -232,11 +244,11 @@ impl<'a> TablePlan<'a> {
 
     fn probes(&self) -> Vec<Probe> {
         let mut probes = Vec::new();
-        let mut add = |subject: &str, case: &str, by_type: bool, rows: Vec<Row>| {
+        let mut add = |subject: &str, case: &str, cause: Cause, rows: Vec<Row>| {
             probes.push(Probe {
                 key: format!("probe.{}.{subject}.{case}", self.key),
                 name: format!("{}.{subject}: {case}", self.key),
-                by_type,
+                cause,
                 rows,
             });
         };
@@ -248,18 +260,18 @@ impl<'a> TablePlan<'a> {
             .collect();
         for (column, other) in self.columns() {
             let name = column.name.to_lowercase();
-            add(&name, "NULL", false, vec![self.with(&name, Literal::Null)]);
+            let cause = if other.numbered.is_some() { Cause::Rowid } else { Cause::Constraint };
+            add(&name, "NULL", cause, vec![self.with(&name, Literal::Null)]);
             if column.not_null || column.default.is_some() {
                 let mut row = self.base();
                 row.remove(&name);
-                // SQLite numbers its rowids whether or not that is wanted: a convention, not a drift.
-                add(&name, "left out", other.numbered.is_some(), vec![row]);
+                add(&name, "left out", cause, vec![row]);
             }
             if foreign.contains(&name) {
                 continue;
             }
-            for (case, value, by_type) in values::edge_cases(column, other, &self.predicates) {
-                add(&name, &case, by_type, vec![self.with(&name, value)]);
+            for (case, value, cause) in values::edge_cases(column, other, &self.predicates) {
+                add(&name, &case, cause, vec![self.with(&name, value)]);
             }
         }
         for key in &self.postgres.foreign_keys {
@@ -270,7 +282,7 @@ impl<'a> TablePlan<'a> {
                 row
             });
             if !key.deferred {
-                add(&key.columns.join("+"), "orphan", false, vec![nowhere]);
+                add(&key.columns.join("+"), "orphan", Cause::Constraint, vec![nowhere]);
             }
         }
         let mut keys: Vec<Vec<String>> = self.postgres.primary_key.iter().map(|key| key.columns.clone()).collect();
@@ -293,20 +305,20 @@ impl<'a> TablePlan<'a> {
                     None => twin.remove(name),
                 };
             }
-            add(&key.join("+"), "duplicate", false, vec![self.base(), twin.clone()]);
+            add(&key.join("+"), "duplicate", Cause::Constraint, vec![self.base(), twin.clone()]);
             for name in &key {
                 let class = self.postgres.column(name).map(|column| &column.kind.class);
                 if let (Some(Class::Text | Class::TextNoCase), Some(Literal::Text(text))) = (class, self.rows[0].get(name)) {
                     let mut other_case = twin.clone();
                     other_case.insert(name.clone(), Literal::Text(text.to_uppercase()));
-                    add(&key.join("+"), "duplicate in capitals", false, vec![self.base(), other_case]);
+                    add(&key.join("+"), "duplicate in capitals", Cause::Constraint, vec![self.base(), other_case]);
                     let mut blank = twin.clone();
                     blank.insert(name.clone(), Literal::Text(format!("{text} ")));
-                    add(&key.join("+"), "duplicate with a trailing blank", false, vec![self.base(), blank]);
+                    add(&key.join("+"), "duplicate with a trailing blank", Cause::Constraint, vec![self.base(), blank]);
                 }
             }
         }
-        add("row", "a second one", false, vec![self.base(), self.rows[1].clone()]);
+        add("row", "a second one", Cause::Constraint, vec![self.base(), self.rows[1].clone()]);
         probes
     }
 }

@@ -15,13 +15,16 @@ const NAMED: usize = 6;
 pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose: bool) -> String {
     let mut out = String::new();
     for loaded in [postgres, sqlite] {
-        for failure in &loaded.schema.failures {
-            let weight = if failure.changes_schema { "" } else { " (rows only)" };
-            line(
-                &mut out,
-                &format!("failed{weight}  {}  {}: {}", loaded.schema.engine, failure.origin, failure.error),
-            );
+        let engine = loaded.schema.engine;
+        let (schema, rows): (Vec<_>, Vec<_>) =
+            loaded.schema.failures.iter().partition(|failure| failure.changes_schema || verbose);
+        for failure in schema {
+            line(&mut out, &format!("failed  {engine}  {}: {}", failure.origin, failure.error));
             line(&mut out, &format!("        {}", failure.statement));
+        }
+        if let [first, ..] = rows.as_slice() {
+            let count = rows.len();
+            line(&mut out, &format!("failed  {engine}  {count} × statements that only change rows: {}: {}", first.origin, first.error));
         }
     }
     for entry in &comparison.stale {

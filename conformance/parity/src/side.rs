@@ -126,8 +126,8 @@ struct Source {
 pub async fn load(engine: Engine, side: &Side, options: &Options) -> Result<Loaded> {
     let (migrations, sources) = sources(engine, side, options)?;
     let mut loaded = match engine {
-        Engine::Postgres => load_postgres(side, sources).await?,
-        Engine::Sqlite => load_sqlite(side, sources).await?,
+        Engine::Postgres => load_postgres(side, &sources).await?,
+        Engine::Sqlite => load_sqlite(side, &sources).await?,
     };
     loaded.schema.migrations = migrations;
     if loaded.schema.tables.is_empty() {
@@ -176,6 +176,12 @@ fn source(engine: Engine, path: &Path, shown: String, version: String) -> Result
         version,
         statements: split::statements(engine, &text),
     })
+}
+
+/// Whether the order of the files means nothing: without numbers, a file may need what one behind it makes. Statements that
+/// failed are then tried again.
+fn is_unordered(sources: &[Source]) -> bool {
+    sources.len() > 1 && sources.iter().all(|source| source.version.is_empty())
 }
 
 /// What is done with a statement.
@@ -284,7 +290,7 @@ fn named_objects(engine: Engine, text: &str) -> Vec<String> {
     names
 }
 
-async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
+async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
     let engine = Engine::Postgres;
     let (url, database) = match side {
         Side::Database(url) => (url.clone(), Database::Named),
@@ -301,7 +307,7 @@ async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
     if !sources.is_empty() {
         prepare_postgres(&mut connection).await?;
     }
-    for source in &sources {
+    for source in sources {
         let transaction = next_transaction(&mut connection).await?;
         history.start(engine, &source.shown, &source.version, &source.statements, transaction);
         for statement in &source.statements {
@@ -313,8 +319,8 @@ async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
                     continue;
                 }
             };
-            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await {
-                failures.push(failure(engine, source, statement, &error));
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(&mut connection).await {
+                failures.push((text, failure(engine, source, statement, &error)));
                 if !matches!(error, sqlx::Error::Database(_)) {
                     // The connection is of no more use: the statement ended it.
                     connection = connect_postgres(&url).await?;
@@ -326,6 +332,19 @@ async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
         let reset = "SELECT CASE current_setting('search_path') WHEN '' THEN set_config('search_path', '\"$user\", public', false) END";
         let _ = sqlx::raw_sql(reset).execute(&mut connection).await;
     }
+    while is_unordered(sources) && !failures.is_empty() {
+        let before = failures.len();
+        let mut left = Vec::new();
+        for (text, failure) in failures {
+            if sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(&mut connection).await.is_err() {
+                left.push((text, failure));
+            }
+        }
+        failures = left;
+        if failures.len() == before {
+            break;
+        }
+    }
     let _ = connection.close().await;
     // Without the settings of the files.
     let mut connection = connect_postgres(&url).await?;
@@ -333,7 +352,7 @@ async fn load_postgres(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
         .await
         .map_err(Error::database(engine, "read the catalog"))?;
     let _ = connection.close().await;
-    schema.failures = failures;
+    schema.failures = failures.into_iter().map(|(_, failure)| failure).collect();
     schema.skipped = skipped;
     Ok(Loaded {
         schema,
@@ -371,7 +390,7 @@ async fn next_transaction(connection: &mut PgConnection) -> Result<i64> {
     Ok(text.parse().unwrap_or(0))
 }
 
-async fn load_sqlite(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
+async fn load_sqlite(side: &Side, sources: &[Source]) -> Result<Loaded> {
     let engine = Engine::Sqlite;
     let (url, database) = match side {
         Side::Database(url) => (url.clone(), Database::Named),
@@ -395,7 +414,7 @@ async fn load_sqlite(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
     let mut failures = Vec::new();
     let mut skipped = Vec::new();
     let mut before = BTreeMap::new();
-    for source in &sources {
+    for source in sources {
         history.start(engine, &source.shown, &source.version, &source.statements, 0);
         for statement in &source.statements {
             let text = match sqlite_treatment(statement) {
@@ -407,7 +426,7 @@ async fn load_sqlite(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
                 }
             };
             if let Err(error) = execute_sqlite(&mut connection, &text).await {
-                failures.push(failure(engine, source, statement, &error));
+                failures.push((text, failure(engine, source, statement, &error)));
             }
         }
         // Each runner starts a file with SQLite's own settings.
@@ -420,12 +439,25 @@ async fn load_sqlite(side: &Side, sources: Vec<Source>) -> Result<Loaded> {
         history.finish(&before, &after);
         before = after;
     }
+    while is_unordered(sources) && !failures.is_empty() {
+        let before = failures.len();
+        let mut left = Vec::new();
+        for (text, failure) in failures {
+            if execute_sqlite(&mut connection, &text).await.is_err() {
+                left.push((text, failure));
+            }
+        }
+        failures = left;
+        if failures.len() == before {
+            break;
+        }
+    }
     let schema = catalog::sqlite::read(&mut connection, &history)
         .await
         .map_err(Error::database(engine, "read the catalog"));
     let _ = connection.close().await;
     let mut schema = schema?;
-    schema.failures = failures;
+    schema.failures = failures.into_iter().map(|(_, failure)| failure).collect();
     schema.skipped = skipped;
     Ok(Loaded {
         schema,

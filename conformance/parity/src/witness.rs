@@ -9,7 +9,7 @@ use test_databases::{PostgresServer, Source};
 use tokio::process::Command;
 use url::Url;
 
-use crate::lexer::{self, Engine};
+use crate::lexer::{self, Engine, Kind};
 use crate::side::{Database, Loaded};
 use crate::split;
 use crate::{Error, Result};
@@ -62,10 +62,6 @@ fn known_names(loaded: &Loaded) -> std::collections::BTreeSet<String> {
     for table in schema.tables.values() {
         add(&table.name);
         table.indexes.iter().for_each(|index| add(&index.name));
-        // The sequence of a column: named after it, and dumped as a statement of its own.
-        for column in table.columns.iter().filter(|column| column.numbered.is_some()) {
-            add(&format!("{}_{}_seq", table.name.rsplit('.').next().unwrap_or_default(), column.name));
-        }
     }
     schema.views.values().for_each(|view| add(&view.name));
     schema.triggers.iter().for_each(|trigger| add(&trigger.name));
@@ -79,7 +75,10 @@ fn known_names(loaded: &Loaded) -> std::collections::BTreeSet<String> {
 fn is_accounted(engine: Engine, text: &str, known: &std::collections::BTreeSet<String>) -> bool {
     let tokens = lexer::tokens(engine, text);
     // CREATE kind name, ALTER kind name: the first name behind the keywords.
-    tokens.iter().skip(1).take(12).any(|token| token.is_name() && known.contains(&token.text.to_lowercase()))
+    let name = |token: &lexer::Token| token.text.trim_matches('\'').to_lowercase();
+    // SQLite takes a name in single quotes.
+    let may_be_name = |token: &lexer::Token| token.is_name() || (engine == Engine::Sqlite && token.kind == Kind::Text);
+    tokens.iter().skip(1).take(12).any(|token| may_be_name(token) && known.contains(&name(token)))
 }
 
 async fn sqlite_text(url: &str) -> Result<String> {

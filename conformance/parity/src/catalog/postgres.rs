@@ -95,6 +95,11 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = 
 WHERE i.indrelid >= 16384
 ORDER BY i.indrelid, c.relname";
 
+/// The sequences of columns: each is a statement of its own in a dump.
+const SEQUENCES: &str = "
+SELECT c.relname::text FROM pg_class c WHERE c.relkind = 'S' AND c.oid >= 16384
+    AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))";
+
 const TRIGGERS: &str = "
 SELECT t.tgrelid::int8 AS oid, t.tgname::text AS name, t.tgtype::int4 AS bits,
     ARRAY(
@@ -157,13 +162,14 @@ pub(crate) async fn read(connection: &mut PgConnection, history: &History) -> Re
     constraints(connection, history, &relations, &mut schema).await?;
     indexes(connection, history, &relations, &mut schema).await?;
     triggers(connection, history, &relations, &mut schema).await?;
-    for row in sqlx::query(OTHERS).fetch_all(connection).await? {
+    for row in sqlx::query(OTHERS).fetch_all(&mut *connection).await? {
         schema.others.push(Other {
             kind: row.try_get("kind")?,
             name: row.try_get("name")?,
         });
     }
     schema.others.sort();
+    schema.constraint_names.extend(sqlx::query_scalar::<_, String>(SEQUENCES).fetch_all(connection).await?);
     Ok(schema)
 }
 

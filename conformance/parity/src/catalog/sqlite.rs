@@ -436,7 +436,8 @@ impl Definition {
     fn read_part(&mut self, sql: &str, part: &[Token]) {
         let Some(first) = part.first() else { return };
         let of_table = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"].iter().any(|word| first.is(word));
-        let column = (!of_table).then(|| first.text.to_lowercase());
+        // SQLite takes a name in single quotes.
+        let column = (!of_table).then(|| first.text.trim_matches('\'').to_lowercase());
         let mut text = ColumnText::default();
         let mut columns: Vec<String> = column.iter().cloned().collect();
         let mut at = usize::from(column.is_some());

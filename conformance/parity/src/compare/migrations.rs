@@ -21,23 +21,46 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
         return;
     }
     let names = |migrations: &[Migration]| -> BTreeSet<String> { migrations.iter().map(plain_name).collect() };
-    let common: Vec<&Vec<u128>> = postgres.keys().filter(|version| sqlite.contains_key(*version)).collect();
-    let agreeing = common.iter().filter(|version| names(&postgres[**version]) == names(&sqlite[**version])).count();
-    let all = postgres.len().max(sqlite.len());
-    if agreeing * 2 < all {
+    // A history that was squashed, or starts late: what stands before the first version that both have is not compared,
+    // unless the sides have about as many of them.
+    let agree = |version: &Vec<u128>| sqlite.get(version).is_some_and(|other| names(&postgres[version]) == names(other));
+    let first = postgres.keys().find(|version| agree(version)).cloned();
+    let before = |all: &BTreeMap<Vec<u128>, Vec<Migration>>| match &first {
+        Some(first) => all.keys().take_while(|version| *version < first).count(),
+        None => 0,
+    };
+    let (earlier_postgres, earlier_sqlite) = (before(&postgres), before(&sqlite));
+    let squashed = earlier_postgres.abs_diff(earlier_sqlite) >= 2;
+    let since = |all: BTreeMap<Vec<u128>, Vec<Migration>>| -> BTreeMap<Vec<u128>, Vec<Migration>> {
+        all.into_iter().filter(|(version, _)| !squashed || first.as_ref().is_none_or(|first| version >= first)).collect()
+    };
+    let agreeing = postgres.keys().filter(|version| agree(version)).count();
+    let (postgres, sqlite) = (since(postgres), since(sqlite));
+    let mut note = |meaning: String, key: &str| {
         let draft = Draft {
-            key: "migrations".to_owned(),
+            key: key.to_owned(),
             object: "migrations".to_owned(),
-            postgres: Some(format!("{} versions", postgres.len())),
-            sqlite: Some(format!("{} versions", sqlite.len())),
+            postgres: Some(format!("{} versions", collector.postgres.schema.migrations.len())),
+            sqlite: Some(format!("{} versions", collector.sqlite.schema.migrations.len())),
             postgres_origin: None,
             sqlite_origin: None,
-            meaning: format!("the sides number their files in their own ways ({agreeing} alike): the lists are not compared"),
+            meaning,
             concerns: Vec::new(),
         };
         collector.add(Severity::Note, draft, None);
+    };
+    if agreeing * 2 < postgres.len().max(sqlite.len()) {
+        note(
+            format!("the sides number their files in their own ways ({agreeing} alike): the lists are not compared"),
+            "migrations",
+        );
         return;
     }
+    if squashed {
+        let counts = format!("{earlier_postgres} on PostgreSQL and {earlier_sqlite} on SQLite");
+        note(format!("versions before the first that both have ({counts}) are not compared"), "migrations.earlier");
+    }
+    let common: Vec<&Vec<u128>> = postgres.keys().filter(|version| sqlite.contains_key(*version)).collect();
     for version in common {
         let (a, b) = (&postgres[version], &sqlite[version]);
         if names(a) != names(b) {

@@ -241,7 +241,9 @@ impl Pair<'_> {
                 collector.add(Severity::Drift, draft, Some(group));
             }
             Relation::Convention(meaning) => {
-                if self.is_enforced(a) {
+                let key_bounds = |table: &Table, column: &Column| is_bounded_by_parent(collector.sqlite.schema, table, &column.name, 0);
+                let number = matches!(a.kind.class, Class::Bool | Class::I16 | Class::I32);
+                if self.is_enforced(a) || number && key_bounds(self.sqlite, b) {
                     return;
                 }
                 let strict = collector.config.strict() && matches!(a.kind.class, Class::Bool | Class::I16 | Class::I32);
@@ -414,7 +416,15 @@ impl Pair<'_> {
         let (a, b) = (columns(ours), columns(theirs));
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
         let object = format!("primary key of {}", self.key);
-        if lower(&a) != lower(&b) {
+        let replaced = |names: &[String], table: &Table| names.is_empty() || has_unique(table, &lower(names));
+        if lower(&a) != lower(&b) && replaced(&a, self.sqlite) && replaced(&b, self.postgres) {
+            let text = |names: &[String]| if names.is_empty() { "UNIQUE".to_owned() } else { format!("({})", names.join(", ")) };
+            let names = a.iter().chain(&b).cloned().collect();
+            let meaning = "a unique constraint on the other side refuses the same rows";
+            let draft = self.draft(format!("primary_key.{}", self.key), object, text(&a), text(&b), meaning, names);
+            let group = "primary keys that are unique constraints on the other side".to_owned();
+            collector.add(Severity::Note, draft, Some(group));
+        } else if lower(&a) != lower(&b) {
             let same_set = lower(&a).iter().collect::<BTreeSet<_>>() == lower(&b).iter().collect::<BTreeSet<_>>();
             let meaning = match (a.is_empty(), b.is_empty()) {
                 (true, _) => "PostgreSQL takes rows that SQLite refuses as duplicates",
@@ -635,11 +645,12 @@ impl Pair<'_> {
         let mut left: Vec<&Shape<'_>> = ours.iter().collect();
         let mut right: Vec<&Shape<'_>> = theirs.iter().collect();
         let mut pairs: Vec<(&Shape<'_>, &Shape<'_>)> = Vec::new();
-        let rules: [&dyn Fn(&Shape<'_>, &Shape<'_>) -> bool; 4] = [
+        let rules: [&dyn Fn(&Shape<'_>, &Shape<'_>) -> bool; 5] = [
             &|a, b| a.is_alike(b),
             &|a, b| a.index.name.eq_ignore_ascii_case(&b.index.name),
             &|a, b| a.columns() == b.columns() && a.index.unique == b.index.unique,
             &|a, b| a.columns() == b.columns(),
+            &|a, b| a.is_tree() && !a.index.unique && !b.index.unique && (a.starts_with(b) || b.starts_with(a)),
         ];
         for rule in rules {
             left.retain(|a| {
@@ -663,7 +674,8 @@ impl Pair<'_> {
                         && (other.index.unique || !shape.index.unique)
                         && others.iter().any(|counterpart| counterpart.is_alike(other))
                 });
-                self.index_missing(collector, engine, shape, twin);
+                let replaced_by = others.iter().find(|other| other.predicate.is_none() && other.starts_with(shape));
+                self.index_missing(collector, engine, shape, twin, replaced_by);
             }
         }
     }
@@ -677,6 +689,8 @@ impl Pair<'_> {
             "rows are duplicates on one engine and not on the other"
         } else if a.columns() == b.columns() && a.predicate == b.predicate {
             "the index gives another order"
+        } else if a.predicate == b.predicate && (a.starts_with(b) || b.starts_with(a)) {
+            "the longer one answers more queries, or gives their order"
         } else {
             "a query that one engine answers from the index reads the whole table on the other"
         };
@@ -699,7 +713,14 @@ impl Pair<'_> {
         }
     }
 
-    fn index_missing(&self, collector: &mut Collector<'_>, engine: Engine, shape: &Shape<'_>, twin: bool) {
+    fn index_missing(
+        &self,
+        collector: &mut Collector<'_>,
+        engine: Engine,
+        shape: &Shape<'_>,
+        twin: bool,
+        replaced_by: Option<&Shape<'_>>,
+    ) {
         let columns = shape.read_columns();
         if shape.is_only_of(self) {
             return;
@@ -714,10 +735,14 @@ impl Pair<'_> {
         };
         let plain = shape.columns();
         // The primary key serves the same queries and refuses the same rows.
-        let is_key = !plain.is_empty() && shape.predicate.is_none() && own_key[0] == own_key[1] && own_key[0] == plain;
+        let is_key = !plain.is_empty() && shape.predicate.is_none() && own_key[1] == plain;
         let other = engine.other();
         let meaning = if shape.index.unique {
             format!("{engine} refuses duplicates, {other} takes them")
+        } else if let Some(longer) = replaced_by {
+            format!("{other} has to answer its queries from {}", longer.text())
+        } else if own_key[1].starts_with(&plain) {
+            format!("{other} has to answer its queries from the primary key")
         } else {
             format!("a query that {engine} answers from the index reads the whole table on {other}")
         };
@@ -767,14 +792,18 @@ impl Pair<'_> {
             .as_ref()
             .map(|text| expression::conjuncts(engine, text, &self.names))
             .filter(|conjuncts| !conjuncts.is_empty());
-        // A unique index passes over NULL anyway: WHERE x IS NOT NULL on its only column changes nothing but its size.
+        // A unique index passes over rows with NULL anyway: to leave them out changes nothing but its size.
         if index.unique
-            && let ([(Form::Column(name), _)], Some([Form::Call(operator, operands)])) = (columns.as_slice(), predicate.as_deref())
-            && operator == "is not null"
-            && matches!(operands.as_slice(), [Form::Column(other)] if other == name)
+            && let Some(conjuncts) = &mut predicate
         {
-            predicate = None;
+            conjuncts.retain(|conjunct| match conjunct {
+                Form::Call(operator, operands) if operator == "is not null" => {
+                    !columns.iter().any(|(form, _)| operands.contains(form))
+                }
+                _ => true,
+            });
         }
+        let predicate = predicate.filter(|conjuncts| !conjuncts.is_empty());
         Shape {
             index,
             columns,
@@ -812,6 +841,11 @@ impl Shape<'_> {
             && self.index.unique == other.index.unique
             && self.predicate == other.predicate
             && self.index.nulls_not_distinct == other.index.nulls_not_distinct
+    }
+
+    /// Whether the other's columns are the first of this one's.
+    fn starts_with(&self, other: &Shape<'_>) -> bool {
+        self.columns.starts_with(&other.columns)
     }
 
     fn is_tree(&self) -> bool {
@@ -859,6 +893,38 @@ impl Shape<'_> {
         let method = if self.is_tree() { String::new() } else { format!("{} ", self.index.method) };
         format!("{unique}{method}({}){nulls}{}", self.column_texts().join(", "), predicate.unwrap_or_default())
     }
+}
+
+/// Whether a foreign key keeps a column among the values of one that has CHECKs on both ends.
+fn is_bounded_by_parent(schema: &crate::model::Schema, table: &Table, column: &str, depth: usize) -> bool {
+    let parents = table.foreign_keys.iter().filter_map(|key| {
+        let at = key.columns.iter().position(|name| name.eq_ignore_ascii_case(column))?;
+        Some((schema.tables.get(&key.parent)?, key.parent_columns.get(at)?))
+    });
+    parents.into_iter().any(|(parent, name)| {
+        let mut names = Names::default();
+        names.classes.insert(name.to_lowercase(), Class::I64);
+        let conjuncts = parent.checks.iter().flat_map(|check| expression::conjuncts(Engine::Sqlite, &check.text, &names));
+        let form = Form::Column(name.to_lowercase());
+        let (mut lower, mut upper) = (false, false);
+        for conjunct in conjuncts {
+            if let Form::Call(operator, operands) = &conjunct {
+                let bound = matches!(operator.as_str(), "<" | "<=");
+                lower |= bound && operands.get(1) == Some(&form) || operator == "in" || operator == "=" && operands.contains(&form);
+                upper |= bound && operands.first() == Some(&form) || operator == "in" || operator == "=" && operands.contains(&form);
+            }
+        }
+        lower && upper || depth < 8 && is_bounded_by_parent(schema, parent, name, depth + 1)
+    })
+}
+
+/// Whether no two rows of a table can have the same values of these columns, by an index of their own.
+fn has_unique(table: &Table, columns: &[String]) -> bool {
+    let is_unique = |index: &Index| {
+        let own: Vec<String> = index.columns.iter().map(|column| column.text.to_lowercase()).collect();
+        index.unique && index.predicate.is_none() && own == columns
+    };
+    table.indexes.iter().any(is_unique)
 }
 
 fn spelled(column: &Column) -> String {

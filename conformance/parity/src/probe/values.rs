@@ -1,13 +1,13 @@
 //! Values for probes: such that satisfy what could be read of the constraints, and such that break one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classes::{Affinity, Class};
 use crate::expression::{Form, Names};
 use crate::lexer::Engine;
 use crate::model::Column;
 
-use super::Row;
+use super::{Cause, Row};
 
 /// A value, to be written in both dialects.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,55 +98,57 @@ pub(super) fn orphan(column: &Column, other: &Column) -> Literal {
     }
 }
 
-/// Values at and beyond the bounds of a column, with a name each, and whether only PostgreSQL's type refuses them.
-pub(super) fn edge_cases(column: &Column, _other: &Column, predicates: &[Form]) -> Vec<(String, Literal, bool)> {
-    let mut cases: Vec<(String, Literal, bool)> = Vec::new();
-    let mut number = |name: &str, digits: &str, by_type: bool| {
-        cases.push((name.to_owned(), Literal::Number(digits.to_owned()), by_type));
+/// Values at and beyond the bounds of a column, with a name each, and what a disagreement on them follows from.
+pub(super) fn edge_cases(column: &Column, _other: &Column, predicates: &[Form]) -> Vec<(String, Literal, Cause)> {
+    let mut cases: Vec<(String, Literal, Cause)> = Vec::new();
+    let mut number = |name: &str, digits: &str, cause: Cause| {
+        cases.push((name.to_owned(), Literal::Number(digits.to_owned()), cause));
     };
     match column.kind.class {
         Class::I16 | Class::I32 | Class::I64 => {
-            number("-1", "-1", false);
-            number("0", "0", false);
-            number("2^15", "32768", true);
-            number("2^31-1", "2147483647", true);
-            number("2^31", "2147483648", true);
-            number("2^63-1", "9223372036854775807", true);
-            number("2^63", "9223372036854775808", true);
-            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), true));
+            number("-1", "-1", Cause::Constraint);
+            number("0", "0", Cause::Constraint);
+            number("2^15", "32768", Cause::Type);
+            number("2^31-1", "2147483647", Cause::Type);
+            number("2^31", "2147483648", Cause::Type);
+            number("2^63-1", "9223372036854775807", Cause::Type);
+            number("2^63", "9223372036854775808", Cause::Type);
+            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
         }
-        Class::Bool => cases.push(("2".to_owned(), Literal::Text("2".to_owned()), true)),
+        Class::Bool => cases.push(("2".to_owned(), Literal::Text("2".to_owned()), Cause::Type)),
         Class::Float | Class::Decimal => {
-            number("-1", "-1", false);
-            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), true));
+            number("-1", "-1", Cause::Constraint);
+            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
         }
         Class::Text | Class::TextNoCase if column.kind.labels.is_empty() => {
-            cases.push(("empty".to_owned(), Literal::Text(String::new()), false));
+            cases.push(("empty".to_owned(), Literal::Text(String::new()), Cause::Constraint));
             if let Some(length) = column.kind.length.and_then(|length| usize::try_from(length).ok()) {
-                cases.push(("longest".to_owned(), Literal::Text("x".repeat(length)), false));
-                cases.push(("too long".to_owned(), Literal::Text("x".repeat(length + 1)), true));
+                cases.push(("longest".to_owned(), Literal::Text("x".repeat(length)), Cause::Constraint));
+                cases.push(("too long".to_owned(), Literal::Text("x".repeat(length + 1)), Cause::Type));
             }
         }
-        Class::Uuid => cases.push(("no UUID".to_owned(), Literal::Text("x".to_owned()), true)),
-        Class::Json => cases.push(("no JSON".to_owned(), Literal::Text("{".to_owned()), true)),
+        Class::Uuid => cases.push(("no UUID".to_owned(), Literal::Text("x".to_owned()), Cause::Type)),
+        Class::Json => cases.push(("no JSON".to_owned(), Literal::Text("{".to_owned()), Cause::Type)),
         Class::Instant | Class::Date | Class::Time => {
-            cases.push(("no time".to_owned(), Literal::Text("x".to_owned()), true));
+            cases.push(("no time".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
         }
-        Class::Bytes => cases.push(("no bytes".to_owned(), Literal::Bytes(Vec::new()), false)),
+        Class::Bytes => cases.push(("no bytes".to_owned(), Literal::Bytes(Vec::new()), Cause::Constraint)),
         _ => {}
     }
     if !column.kind.labels.is_empty() {
-        cases.push(("no such label".to_owned(), Literal::Text("no such label".to_owned()), false));
+        cases.push(("no such label".to_owned(), Literal::Text("no such label".to_owned()), Cause::Constraint));
     }
     // Around each constant that a CHECK compares with.
     let name = column.name.to_lowercase();
     for form in predicates.iter().filter(|form| form.columns() == [name.clone()]) {
         around(form, &name, &column.kind.class, &mut cases);
     }
+    let mut seen = BTreeSet::new();
+    cases.retain(|(case, ..)| seen.insert(case.clone()));
     cases
 }
 
-fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Literal, bool)>) {
+fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Literal, Cause)>) {
     let Form::Call(operator, operands) = form else { return };
     let is_column = |form: &Form| matches!(form, Form::Column(name) if name == column);
     let is_length = |form: &Form| matches!(form, Form::Call(name, of) if name == "length" && of.iter().any(is_column));
@@ -157,9 +159,9 @@ fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Lit
     match operator.as_str() {
         "and" | "or" | "not" => operands.iter().for_each(|operand| around(operand, column, class, cases)),
         "in" | "not in" if operands.first().is_some_and(is_column) && *class == Class::Text => {
-            cases.push(("no listed text".to_owned(), Literal::Text("no listed text".to_owned()), false));
+            cases.push(("no listed text".to_owned(), Literal::Text("no listed text".to_owned()), Cause::Constraint));
             if let Some(Form::Text(text)) = operands.get(1) {
-                cases.push(("a listed text in capitals".to_owned(), Literal::Text(text.to_uppercase()), false));
+                cases.push(("a listed text in capitals".to_owned(), Literal::Text(text.to_uppercase()), Cause::Constraint));
             }
         }
         _ => {
@@ -168,12 +170,14 @@ fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Lit
                 let Form::Number(digits) = operand else { continue };
                 let Ok(bound) = digits.parse::<i64>() else { continue };
                 for value in [bound.saturating_sub(1), bound, bound.saturating_add(1)] {
-                    if !lengths {
-                        cases.push((value.to_string(), Literal::Number(value.to_string()), false));
+                    if *class == Class::Bool {
+                        // Written as TRUE and FALSE, which need no probe of their own.
+                    } else if !lengths {
+                        cases.push((value.to_string(), Literal::Number(value.to_string()), Cause::Constraint));
                     } else if let Ok(length) = usize::try_from(value)
                         && length <= 4 << 20
                     {
-                        cases.push((format!("length {length}"), sized(length), false));
+                        cases.push((format!("length {length}"), sized(length), Cause::Constraint));
                     }
                 }
             }
@@ -222,6 +226,8 @@ impl<'a> Solver<'a> {
         for constant in constants {
             candidates.extend(match (constant, &column.kind.class) {
                 (Form::Text(text), _) => vec![Literal::Text(text)],
+                // TRUE and FALSE are tried anyway.
+                (_, Class::Bool) => Vec::new(),
                 (Form::Bool(value), _) => vec![Literal::Bool(value)],
                 (Form::Call(..), class) | (Form::Number(_), class @ (Class::Bytes | Class::Text | Class::TextNoCase))
                     if matches!(class, Class::Instant) =>
@@ -245,6 +251,11 @@ impl<'a> Solver<'a> {
                 },
                 _ => Vec::new(),
             });
+        }
+        if let (Class::Text | Class::TextNoCase, Some(Literal::Text(text))) = (&column.kind.class, candidates.first()) {
+            // For x = upper(x).
+            let capitals = text.to_uppercase();
+            candidates.push(Literal::Text(capitals));
         }
         if column.kind.class == Class::Bool {
             candidates.extend([Literal::Bool(false), Literal::Bool(true)]);
