@@ -23,6 +23,7 @@ mod compare;
 mod config;
 mod error;
 mod expression;
+pub mod golden;
 mod layout;
 mod lexer;
 mod model;

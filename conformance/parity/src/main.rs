@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dialect_parity::plan::{Queries, plan};
 use dialect_parity::probe::{Disagreement, Outcome, probe};
-use dialect_parity::{Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, load, report};
+use dialect_parity::{Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, golden, load, report};
 use serde_json::json;
 
 /// Compares the SQL that a project keeps in two dialects, PostgreSQL's and SQLite's.
@@ -34,6 +34,20 @@ enum Task {
     Probe(ProbeArguments),
     /// Read both engines' plans of named queries
     Plan(PlanArguments),
+    /// Write both schemas as text, or check what is written
+    Golden(GoldenArguments),
+}
+
+#[derive(Args)]
+struct GoldenArguments {
+    #[command(flatten)]
+    sides: Sides,
+    /// Where the files are
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: PathBuf,
+    /// Write nothing; fail and name what is stale
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Args)]
@@ -139,6 +153,7 @@ async fn main() -> ExitCode {
         Task::Schema(arguments) => schema(&arguments).await,
         Task::Probe(arguments) => probes(&arguments).await,
         Task::Plan(arguments) => plans(&arguments).await,
+        Task::Golden(arguments) => golden_files(&arguments).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("dialect-parity: {error}");
@@ -255,4 +270,25 @@ async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {
         print(&format!("{} plans read: {} problems\n", plans.read, plans.findings.len()));
     }
     Ok(ExitCode::from(u8::from(!plans.findings.is_empty())))
+}
+
+async fn golden_files(arguments: &GoldenArguments) -> Result<ExitCode> {
+    let (postgres, sqlite) = arguments.sides.load().await?;
+    let sides = [
+        &Side::parse(Engine::Postgres, &arguments.sides.postgres)?,
+        &Side::parse(Engine::Sqlite, &arguments.sides.sqlite)?,
+    ];
+    let (files, missing) = golden::files(&postgres, &sqlite, sides).await?;
+    for reason in &missing {
+        eprintln!("dialect-parity: {reason}");
+    }
+    if !arguments.check {
+        golden::write(&arguments.directory, &files)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stale = golden::stale(&arguments.directory, &files);
+    for line in &stale {
+        print(&format!("{line}\n"));
+    }
+    Ok(ExitCode::from(u8::from(!stale.is_empty())))
 }

@@ -9,6 +9,7 @@ use test_databases::{PostgresServer, Source};
 use tokio::process::Command;
 use url::Url;
 
+use crate::catalog;
 use crate::lexer::{self, Engine, Kind};
 use crate::side::{Database, Loaded};
 use crate::split;
@@ -43,7 +44,7 @@ pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
         if !is_accounted(loaded.schema.engine, &statement.text, &known) {
             unaccounted.push(words.iter().take(4).cloned().collect::<Vec<_>>().join(" "));
         }
-        kept.push(format!("{};\n", statement.text));
+        kept.push(format!("{};\n", catalog::postgres::without_qualifiers(&statement.text)));
     }
     Ok(Dump {
         text: kept.join("\n"),

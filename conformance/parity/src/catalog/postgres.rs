@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::Row;
 
 use crate::classes;
-use crate::lexer::Engine;
+use crate::lexer::{self, Engine};
 use crate::model::{
     Check, Column, ForeignKey, Index, IndexColumn, Key, Numbered, Other, Schema, Table, Trigger, View, is_runner_table,
 };
@@ -201,7 +201,7 @@ async fn relations(connection: &mut PgConnection, history: &History, schema: &mu
                     View {
                         name,
                         columns: Vec::new(),
-                        query: row.try_get::<Option<String>, _>("query")?.unwrap_or_default(),
+                        query: without_qualifiers(&row.try_get::<Option<String>, _>("query")?.unwrap_or_default()),
                         materialized: kind == "m",
                         broken: None,
                         origin,
@@ -269,6 +269,38 @@ async fn columns(
         });
     }
     Ok(())
+}
+
+/// The query of a view on one table without the table's name before each column: PostgreSQL writes it until version 15 and
+/// leaves it out from 16 on.
+pub(crate) fn without_qualifiers(text: &str) -> String {
+    let tokens = lexer::tokens(Engine::Postgres, text);
+    let is_query = tokens.first().is_some_and(|token| token.is("SELECT"))
+        || tokens.iter().take(6).any(|token| token.is("VIEW"));
+    let from: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at].is("FROM")).collect();
+    let ([from], false) = (from.as_slice(), !is_query || tokens.iter().any(|token| token.is("JOIN"))) else {
+        return text.to_owned();
+    };
+    // FROM [schema.]table
+    let mut name = from + 1;
+    while tokens.get(name + 1).is_some_and(|token| token.is_symbol('.')) {
+        name += 2;
+    }
+    let Some(table) = tokens.get(name) else { return text.to_owned() };
+    if tokens.get(name + 1).is_some_and(|token| token.is_symbol(',')) {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut at = 0;
+    for (position, pair) in tokens.windows(2).enumerate() {
+        let qualifier = pair[0].is_name() && pair[0].text == table.text && pair[1].is_symbol('.');
+        let after_point = position > 0 && tokens[position - 1].is_symbol('.');
+        if qualifier && !after_point {
+            kept += text.get(at..pair[0].start).unwrap_or_default();
+            at = pair[1].end;
+        }
+    }
+    kept + text.get(at..).unwrap_or_default()
 }
 
 fn quote(name: &str) -> String {
@@ -418,4 +450,18 @@ async fn triggers(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_view_on_one_table_loses_its_qualifiers() {
+        assert_eq!(without_qualifiers("SELECT t.a, count(*) FROM t WHERE t.b > 't.c'"), "SELECT a, count(*) FROM t WHERE b > 't.c'");
+        assert_eq!(without_qualifiers("CREATE VIEW s.v AS SELECT t.a FROM s.t"), "CREATE VIEW s.v AS SELECT a FROM s.t");
+        for text in ["SELECT t.a FROM t JOIN u ON t.a = u.a", "SELECT t.a FROM t, u", "CREATE TABLE t (a int)"] {
+            assert_eq!(without_qualifiers(text), text);
+        }
+    }
 }
