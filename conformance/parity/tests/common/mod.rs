@@ -85,8 +85,8 @@ impl Project {
         compare(&self.postgres, &self.sqlite, &self.config)
     }
 
-    /// The comparison after an edit of one side.
-    pub async fn compare_with(&self, plant: &Plant) -> Comparison {
+    /// One side after an edit.
+    pub async fn load_with(&self, plant: &Plant) -> Loaded {
         let directory = TempDir::new().unwrap();
         let original = match plant.engine {
             Engine::Postgres => &self.postgres_directory,
@@ -101,7 +101,12 @@ impl Project {
             assert!(text.contains(plant.from), "{} has no {:?}", plant.file, plant.from);
             fs::write(&path, text.replacen(plant.from, plant.to, 1)).unwrap();
         }
-        let changed = load_directory(plant.engine, directory.path()).await;
+        load_directory(plant.engine, directory.path()).await
+    }
+
+    /// The comparison after an edit of one side.
+    pub async fn compare_with(&self, plant: &Plant) -> Comparison {
+        let changed = self.load_with(plant).await;
         match plant.engine {
             Engine::Postgres => compare(&changed, &self.sqlite, &self.config),
             Engine::Sqlite => compare(&self.postgres, &changed, &self.config),
