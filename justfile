@@ -10,7 +10,7 @@ default:
 # Fast checks: format, lints, unit tests, the suite on the model and on SQLite.
 test: lint
     TEST_BACKENDS=model,sqlite ci/tests-and-report "{{ results }}" "model sqlite postgres" \
-        -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command))'
+        -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command) | package(dialect-parity) & kind(test))'
 
 # Everything on the model, SQLite and PostgreSQL; the last line says how many cases passed on each.
 test-all-backends:
@@ -57,6 +57,26 @@ lint:
 check-features:
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite-backend
+
+# The migrations of both engines are alike: as structure, row by row, and as the golden files say.
+schema-parity:
+    ci/schema-parity
+
+# Writes the golden files in migrations/schema, whether or not the sides agree.
+schema-golden:
+    ci/schema-parity --golden
+
+# Both engines answer every hot query from its index, on 100,000 operations.
+plan-parity:
+    ci/plan-parity
+
+# Lints the SQL of both dialects.
+lint-sql:
+    ci/sql-lint lint
+
+# Formats the SQL of both dialects.
+format-sql:
+    ci/sql-lint format
 
 # Regenerates the compile-time query metadata of both engines.
 sqlx-prepare:

@@ -1,4 +1,4 @@
--- 25,000 blocks of one transaction with 4 operations each; the first half is indexed, one operation of every outcome a block.
+-- 25,000 blocks of one transaction with 4 operations each; half of them are indexed, with every outcome.
 
 INSERT INTO block (block_number, slot, block_hash, block_time)
 SELECT
