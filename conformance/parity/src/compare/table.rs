@@ -385,7 +385,13 @@ impl Pair<'_> {
             let group = "expressions in the words of one engine each, not compared".to_owned();
             collector.add(Severity::Note, draft, Some(group));
         } else {
-            collector.drift(draft);
+            // The same default on one side of many tables is one convention.
+            let group = match (&ours, &theirs) {
+                (Some(form), None) => Some(format!("defaults that only PostgreSQL has ({form})")),
+                (None, Some(form)) => Some(format!("defaults that only SQLite has ({form})")),
+                _ => None,
+            };
+            collector.add(Severity::Drift, draft, group);
         }
     }
 
@@ -587,6 +593,10 @@ impl Pair<'_> {
                     let group = "texts whose length only PostgreSQL limits".to_owned();
                     collector.add(Severity::Note, draft, Some(group));
                 }
+                (Some(Implied::Labels), None) => {
+                    let group = "enumerated types that are free text on SQLite".to_owned();
+                    collector.add(Severity::Drift, draft, Some(group));
+                }
                 _ if unclear => {
                     let group = "expressions in the words of one engine each, not compared".to_owned();
                     collector.add(Severity::Note, draft, Some(group));
@@ -761,6 +771,7 @@ impl Pair<'_> {
             let group = format!("indexes of a kind that SQLite does not have ({})", shape.index.method);
             collector.add(Severity::Note, draft, Some(group));
         } else if twin || is_key {
+            "an index or a key of the same columns does its work".clone_into(&mut draft.meaning);
             collector.add(Severity::Note, draft, Some("indexes that another one of the same columns makes needless".to_owned()));
         } else {
             collector.drift(draft);
