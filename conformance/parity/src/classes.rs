@@ -121,7 +121,7 @@ fn digits_of_whole(declared: &str) -> Option<u64> {
 }
 
 /// A type of PostgreSQL from its catalog: `name` without length, `declared` as `format_type` gives it.
-pub fn postgres(name: &str, declared: &str, category: char, labels: Vec<String>) -> Type {
+pub(crate) fn postgres(name: &str, declared: &str, category: char, labels: Vec<String>) -> Type {
     let class = match name {
         "bool" => Class::Bool,
         "int2" => Class::I16,
@@ -160,7 +160,7 @@ pub fn postgres(name: &str, declared: &str, category: char, labels: Vec<String>)
 }
 
 /// A type as SQLite's `CREATE TABLE` declares it. The class follows the name, as programs read it.
-pub fn sqlite(declared: &str) -> Type {
+pub(crate) fn sqlite(declared: &str) -> Type {
     let lower = declared.trim().to_ascii_lowercase();
     let base = lower.split('(').next().unwrap_or_default().trim().to_owned();
     let words: Vec<&str> = base.split_whitespace().collect();
@@ -172,22 +172,27 @@ pub fn sqlite(declared: &str) -> Type {
         ["tinyint" | "smallint" | "int2" | "smallserial", ..] => Class::I16,
         ["int4" | "mediumint" | "serial", ..] => Class::I32,
         // SQLite's own name of a whole number has 64 bits.
-        ["int" | "integer" | "bigint" | "int8" | "bigserial" | "long", ..] | ["unsigned", .., "int" | "integer" | "bigint"] => {
-            Class::I64
-        }
+        ["int" | "integer" | "bigint" | "int8" | "bigserial" | "long", ..]
+        | ["unsigned", .., "int" | "integer" | "bigint"] => Class::I64,
         ["real" | "double" | "float" | "float4" | "float8", ..] => Class::Float,
         ["numeric" | "decimal" | "number" | "money", ..] => Class::Decimal,
         [_, "[]"] => Class::Array,
         [array] if array.ends_with("[]") => Class::Array,
         ["citext"] => Class::TextNoCase,
-        ["text" | "clob" | "varchar" | "nvarchar" | "char" | "nchar" | "character" | "string" | "tinytext" | "mediumtext"
-            | "longtext" | "native" | "varying", ..] => Class::Text,
+        [
+            "text" | "clob" | "varchar" | "nvarchar" | "char" | "nchar" | "character" | "string" | "tinytext"
+            | "mediumtext" | "longtext" | "native" | "varying",
+            ..,
+        ] => Class::Text,
         ["blob" | "bytea" | "binary" | "varbinary" | "longblob" | "mediumblob" | "tinyblob" | "bytes"] => Class::Bytes,
         ["uuid" | "guid" | "uniqueidentifier"] => Class::Uuid,
         ["json" | "jsonb"] => Class::Json,
         ["date"] => Class::Date,
         ["time" | "timetz", ..] => Class::Time,
-        ["timestamp" | "timestamptz" | "datetime" | "timestampz" | "timestamp_s" | "timestamp_ms" | "timestamp_text", ..] => Class::Instant,
+        [
+            "timestamp" | "timestamptz" | "datetime" | "timestampz" | "timestamp_s" | "timestamp_ms" | "timestamp_text",
+            ..,
+        ] => Class::Instant,
         ["interval"] => Class::Interval,
         ["inet" | "cidr" | "macaddr"] => Class::Network,
         _ => Class::Unknown,
@@ -205,7 +210,7 @@ pub fn sqlite(declared: &str) -> Type {
 
 /// How a column of PostgreSQL and one of SQLite fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// A caller sees no difference.
     Same,
     /// The usual counterpart, which SQLite does not enforce as PostgreSQL does.
@@ -215,11 +220,14 @@ pub enum Relation {
 }
 
 /// Compares the types of two columns that have the same name.
-#[allow(clippy::too_many_lines, reason = "one table of pairs, which is easier to check in one place")]
-pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
+#[allow(
+    clippy::too_many_lines,
+    reason = "one table of pairs, which is easier to check in one place"
+)]
+pub(crate) fn relate(postgres: &Type, sqlite: &Type) -> Relation {
     use Class::{
-        Any, Array, Bool, Bytes, Date, Decimal, Float, I16, I32, I64, Instant, Interval, Json, Network, Search, Special,
-        Text, TextNoCase, Time, Unknown, Uuid,
+        Any, Array, Bool, Bytes, Date, Decimal, Float, I16, I32, I64, Instant, Interval, Json, Network, Search,
+        Special, Text, TextNoCase, Time, Unknown, Uuid,
     };
     use Relation::{Convention, Different, Same};
 
@@ -237,9 +245,15 @@ pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         }
         (I16, I16 | I32 | I64) => Convention("SQLite takes whole numbers outside of 16 bits"),
         (I32, I16 | I32 | I64) => Convention("SQLite takes whole numbers outside of 32 bits"),
-        (I64, I16 | I32 | I64) | (Float, Float) | (Bytes, Bytes) | (Text, Text) | (Date, Date) | (Instant, Instant)
-        | (Any, _) => Same,
-        (Float, Decimal) => Same,
+        (I64, I16 | I32 | I64)
+        | (Float, Float)
+        | (Bytes, Bytes)
+        | (Text, Text)
+        | (Date, Date)
+        | (Instant, Instant)
+        | (Any, _)
+        | (Float, Decimal)
+        | (Text, Uuid | Json) => Same,
         (Decimal, Decimal) => Convention("SQLite keeps 15 digits of a fraction, PostgreSQL all of them"),
         (Decimal, Float) => Different("PostgreSQL keeps decimals exactly, SQLite rounds to binary floating point"),
         (Decimal, Text) => Different("PostgreSQL orders and adds numbers, SQLite has text"),
@@ -250,7 +264,6 @@ pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (Decimal, I16 | I32 | I64) => Different("PostgreSQL keeps fractions here"),
         (Text, TextNoCase) => Different("SQLite compares without case, PostgreSQL with it"),
         (TextNoCase, Text | TextNoCase) => Convention("the engines fold case differently outside ASCII"),
-        (Text, Uuid | Json) => Same,
         (Uuid, Uuid | Text | TextNoCase) => Convention("SQLite takes every text, and 'A…' and 'a…' are different"),
         (Uuid, Bytes) => Convention("PostgreSQL shows a UUID as text, SQLite as 16 bytes, of any content"),
         (Json, Json | Text) => Convention("SQLite takes text that is not JSON"),
@@ -275,7 +288,9 @@ pub fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (I16 | I32 | I64, _) => Different("PostgreSQL has whole numbers"),
         (Bytes, _) => Different("PostgreSQL has bytes"),
         (Text | TextNoCase, Bytes) => Different("PostgreSQL has text, SQLite bytes"),
-        (Text | TextNoCase, I16 | I32 | I64 | Bool | Float | Decimal) => Different("PostgreSQL has text, SQLite numbers"),
+        (Text | TextNoCase, I16 | I32 | I64 | Bool | Float | Decimal) => {
+            Different("PostgreSQL has text, SQLite numbers")
+        }
         (Text | TextNoCase, _) => Different("PostgreSQL has text"),
         _ => Different("the types have different meanings"),
     }

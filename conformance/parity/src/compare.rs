@@ -152,8 +152,13 @@ pub(crate) fn compare(postgres: Input<'_>, sqlite: Input<'_>, config: &Config) -
     views(&mut collector, &pairs);
     triggers::compare(&mut collector, &pairs);
 
-    let failures: Vec<&Failure> =
-        postgres.schema.failures.iter().chain(&sqlite.schema.failures).filter(|failure| failure.changes_schema).collect();
+    let failures: Vec<&Failure> = postgres
+        .schema
+        .failures
+        .iter()
+        .chain(&sqlite.schema.failures)
+        .filter(|failure| failure.changes_schema)
+        .collect();
     let mut comparison = Comparison {
         incomplete: !failures.is_empty(),
         drifts: Vec::new(),
@@ -163,7 +168,9 @@ pub(crate) fn compare(postgres: Input<'_>, sqlite: Input<'_>, config: &Config) -
         stale: Vec::new(),
     };
     let mut used = BTreeSet::new();
-    collector.found.sort_by(|a, b| (a.severity, &a.object, &a.key).cmp(&(b.severity, &b.object, &b.key)));
+    collector
+        .found
+        .sort_by(|a, b| (a.severity, &a.object, &a.key).cmp(&(b.severity, &b.object, &b.key)));
     for difference in collector.found {
         if config.allows(&difference.key) {
             used.insert(difference.key.clone());
@@ -242,7 +249,11 @@ fn tables(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
                     concerns: vec![name.clone()],
                 };
                 if apart {
-                    collector.add(Severity::Note, draft, Some("virtual tables are not compared".to_owned()));
+                    collector.add(
+                        Severity::Note,
+                        draft,
+                        Some("virtual tables are not compared".to_owned()),
+                    );
                 } else {
                     collector.drift(draft);
                 }
@@ -283,7 +294,11 @@ fn views(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
                 meaning: "the program fills SQLite's table".to_owned(),
                 concerns,
             };
-            let severity = if columns == own { Severity::Note } else { Severity::Drift };
+            let severity = if columns == own {
+                Severity::Note
+            } else {
+                Severity::Drift
+            };
             collector.add(severity, draft, None);
             continue;
         }
@@ -303,7 +318,11 @@ fn views(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
             continue;
         };
         let same = view.columns.len() == other.columns.len()
-            && view.columns.iter().zip(&other.columns).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            && view
+                .columns
+                .iter()
+                .zip(&other.columns)
+                .all(|(a, b)| a.eq_ignore_ascii_case(b));
         if let Some(reason) = &other.broken {
             collector.drift(Draft {
                 key: format!("view.{key}"),
@@ -337,8 +356,16 @@ fn views(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
                 meaning: "the queries could not be shown to be alike".to_owned(),
                 concerns,
             };
-            let severity = if collector.config.strict() { Severity::Drift } else { Severity::Note };
-            collector.add(severity, draft, Some("views with queries that could not be shown to be alike".to_owned()));
+            let severity = if collector.config.strict() {
+                Severity::Drift
+            } else {
+                Severity::Note
+            };
+            collector.add(
+                severity,
+                draft,
+                Some("views with queries that could not be shown to be alike".to_owned()),
+            );
         }
     }
     let known: BTreeSet<&String> = pairs.values().collect();
@@ -364,7 +391,11 @@ fn same_query(schema: &Schema, a: &View, b: &View) -> bool {
         let mut words: Vec<String> = Vec::new();
         let mut skip_type = false;
         for (at, token) in tokens.iter().enumerate() {
-            let word = if token.is_name() { token.text.to_lowercase() } else { token.text.clone() };
+            let word = if token.is_name() {
+                token.text.to_lowercase()
+            } else {
+                token.text.clone()
+            };
             // x::type
             if word == ":" {
                 skip_type = true;
@@ -395,5 +426,8 @@ fn one_line(text: &str) -> String {
 
 /// Whether a class is enforced by PostgreSQL's type, so that a CHECK of SQLite on such a column only catches up.
 pub(crate) fn is_enforced_by_type(class: &Class) -> bool {
-    !matches!(class, Class::Text | Class::TextNoCase | Class::Bytes | Class::Any | Class::Unknown)
+    !matches!(
+        class,
+        Class::Text | Class::TextNoCase | Class::Bytes | Class::Any | Class::Unknown
+    )
 }

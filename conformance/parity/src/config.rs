@@ -78,8 +78,15 @@ impl Config {
                 return Err(format!("[[allow]] {} stands twice", allow.key));
             }
         }
-        if let Some(convention) = config.conventions.iter().find(|convention| convention.reason.trim().is_empty()) {
-            return Err(format!("[[conventions]] {} and {}: give a reason", convention.postgres, convention.sqlite));
+        if let Some(convention) = config
+            .conventions
+            .iter()
+            .find(|convention| convention.reason.trim().is_empty())
+        {
+            return Err(format!(
+                "[[conventions]] {} and {}: give a reason",
+                convention.postgres, convention.sqlite
+            ));
         }
         Ok(config)
     }
@@ -91,7 +98,10 @@ impl Config {
 
     pub(crate) fn declared_class(&self, table: &str, column: &str) -> Option<&Class> {
         let key = format!("{table}.{column}").to_lowercase();
-        self.types.iter().find(|(name, _)| name.to_lowercase() == key).map(|(_, class)| class)
+        self.types
+            .iter()
+            .find(|(name, _)| name.to_lowercase() == key)
+            .map(|(_, class)| class)
     }
 
     pub(crate) fn is_convention(&self, postgres: &str, sqlite: &str) -> bool {
@@ -108,13 +118,19 @@ impl Config {
     pub(crate) fn stale(&self, used: &BTreeSet<String>, postgres: &Schema, sqlite: &Schema) -> Vec<String> {
         let mut stale = Vec::new();
         for allow in self.allow.iter().filter(|allow| !used.contains(&allow.key)) {
-            stale.push(format!("[[allow]] {}: there is no such difference; remove the entry", allow.key));
+            stale.push(format!(
+                "[[allow]] {}: there is no such difference; remove the entry",
+                allow.key
+            ));
         }
         for name in self.types.keys() {
             let lower = name.to_lowercase();
             let exists = |schema: &Schema| {
                 lower.rsplit_once('.').is_some_and(|(table, column)| {
-                    schema.tables.get(table).is_some_and(|table| table.column(column).is_some())
+                    schema
+                        .tables
+                        .get(table)
+                        .is_some_and(|table| table.column(column).is_some())
                 })
             };
             if !exists(postgres) && !exists(sqlite) {
@@ -130,7 +146,10 @@ pub fn allow_entries(differences: &[Difference]) -> String {
     let mut text = String::new();
     for difference in differences {
         let key = toml::Value::String(difference.key.clone());
-        let reason = toml::Value::String(format!("recorded when the comparison was adopted: {}", difference.meaning));
+        let reason = toml::Value::String(format!(
+            "recorded when the comparison was adopted: {}",
+            difference.meaning
+        ));
         // Writing to a String can't fail.
         let _ = write!(text, "\n[[allow]]\nkey = {key}\nreason = {reason}\n");
     }

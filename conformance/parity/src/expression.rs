@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, InTarget, ObjectName,
-    UnaryOperator, Value,
+    BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, InTarget,
+    ObjectName, UnaryOperator, Value,
 };
 use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
@@ -40,7 +40,11 @@ impl fmt::Display for Form {
                     formatter.write_str(separator)?;
                 }
                 let compound = matches!(operand, Self::Call(name, _) if matches!(name.as_str(), "and" | "or"));
-                if compound { write!(formatter, "({operand})")? } else { write!(formatter, "{operand}")? }
+                if compound {
+                    write!(formatter, "({operand})")?
+                } else {
+                    write!(formatter, "{operand}")?
+                }
             }
             Ok(())
         };
@@ -57,8 +61,9 @@ impl fmt::Display for Form {
                     list(formatter, ", ", values)?;
                     formatter.write_str(")")
                 }
-                (_, operands) if operands.len() > 1 && !name.starts_with(|c: char| c.is_alphabetic())
-                    || matches!(name.as_str(), "and" | "or" | "like" | "not like" | "glob" | "regexp") =>
+                (_, operands)
+                    if operands.len() > 1 && !name.starts_with(|c: char| c.is_alphabetic())
+                        || matches!(name.as_str(), "and" | "or" | "like" | "not like" | "glob" | "regexp") =>
                 {
                     list(formatter, &format!(" {name} "), operands)
                 }
@@ -112,9 +117,37 @@ impl Form {
 
 /// Operators and functions that mean the same on both engines.
 const COMMON: [&str; 31] = [
-    "and", "or", "not", "=", "<>", "<", "<=", "in", "not in", "is null", "is not null", "+", "-", "*", "/", "%", "||", "lower",
-    "upper", "length", "coalesce", "abs", "substr", "replace", "nullif", "trim", "case", "is distinct", "is not distinct",
-    "now", "cast",
+    "and",
+    "or",
+    "not",
+    "=",
+    "<>",
+    "<",
+    "<=",
+    "in",
+    "not in",
+    "is null",
+    "is not null",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "||",
+    "lower",
+    "upper",
+    "length",
+    "coalesce",
+    "abs",
+    "substr",
+    "replace",
+    "nullif",
+    "trim",
+    "case",
+    "is distinct",
+    "is not distinct",
+    "now",
+    "cast",
 ];
 
 /// What is known of the columns that expressions read.
@@ -144,7 +177,7 @@ pub fn normal(engine: Engine, text: &str, names: &Names) -> Form {
 
 /// A predicate as the set of predicates that all must hold, sorted.
 pub fn conjuncts(engine: Engine, text: &str, names: &Names) -> Vec<Form> {
-    let form = Normalizer { engine, names }.truth(normal(engine, text, names));
+    let form = truth(normal(engine, text, names));
     let mut conjuncts = match form {
         Form::Call(name, operands) if name == "and" => operands,
         form => vec![form],
@@ -191,30 +224,51 @@ impl Normalizer<'_> {
             Expr::Identifier(name) => self.identifier(name),
             Expr::CompoundIdentifier(parts) => parts.last().map_or(Form::Null, |name| self.identifier(name)),
             Expr::Nested(inner) => self.form(inner),
-            Expr::Cast { expr, data_type, kind, .. } => self.cast(expr, data_type, kind),
+            Expr::Cast {
+                expr, data_type, kind, ..
+            } => self.cast(expr, data_type, kind),
             Expr::Collate { expr, .. } => self.form(expr),
             Expr::TypedString(typed) => value(&typed.value.value),
             Expr::Value(literal) => value(&literal.value),
             Expr::Prefixed { value, .. } => self.form(value),
             Expr::IsNull(inner) => Form::call("is null", [self.form(inner)]),
             Expr::IsNotNull(inner) => Form::call("is not null", [self.form(inner)]),
-            Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => self.truth(self.form(inner)),
+            Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => truth(self.form(inner)),
             Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => self.not(self.form(inner)),
             Expr::IsDistinctFrom(a, b) => self.distinct(true, self.form(a), self.form(b)),
             Expr::IsNotDistinctFrom(a, b) => self.distinct(false, self.form(a), self.form(b)),
-            Expr::In { expr, target: InTarget::List(list), negated, .. } => {
+            Expr::In {
+                expr,
+                target: InTarget::List(list),
+                negated,
+                ..
+            } => {
                 let values = list.iter().map(|value| self.form(value)).collect();
                 self.membership(self.form(expr), values, *negated)
             }
-            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => match self.elements(right) {
+            Expr::AnyOp {
+                left,
+                compare_op: BinaryOperator::Eq,
+                right,
+                ..
+            } => match self.elements(right) {
                 Some(values) => self.membership(self.form(left), values, false),
                 None => Form::call("any", [self.form(left), self.form(right)]),
             },
-            Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } => match self.elements(right) {
+            Expr::AllOp {
+                left,
+                compare_op: BinaryOperator::NotEq,
+                right,
+            } => match self.elements(right) {
                 Some(values) => self.membership(self.form(left), values, true),
                 None => Form::call("all", [self.form(left), self.form(right)]),
             },
-            Expr::Between { expr, negated, low, high } => {
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => {
                 let both = vec![
                     self.comparison("<=", self.form(low), self.form(expr)),
                     self.comparison("<=", self.form(expr), self.form(high)),
@@ -223,12 +277,12 @@ impl Normalizer<'_> {
                 if *negated { self.not(both) } else { both }
             }
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
-            Expr::Like { negated, expr, pattern, .. } => {
-                like("like", *negated, self.form(expr), self.form(pattern))
-            }
-            Expr::ILike { negated, expr, pattern, .. } => {
-                like("ilike", *negated, self.form(expr), self.form(pattern))
-            }
+            Expr::Like {
+                negated, expr, pattern, ..
+            } => like("like", *negated, self.form(expr), self.form(pattern)),
+            Expr::ILike {
+                negated, expr, pattern, ..
+            } => like("ilike", *negated, self.form(expr), self.form(pattern)),
             Expr::UnaryOp { op, expr } => match (op, self.form(expr)) {
                 (UnaryOperator::Not | UnaryOperator::BangNot, inner) => self.not(inner),
                 (UnaryOperator::Minus, Form::Number(number)) => match number.strip_prefix('-') {
@@ -240,13 +294,27 @@ impl Normalizer<'_> {
                 (op, inner) => Form::call(&op.to_string().to_lowercase(), [inner]),
             },
             Expr::Function(function) => self.function(function),
-            Expr::Substring { expr, substring_from, substring_for, .. } => {
+            Expr::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
                 let operands = [Some(expr), substring_from.as_ref(), substring_for.as_ref()];
-                Form::Call("substr".to_owned(), operands.into_iter().flatten().map(|part| self.form(part)).collect())
+                Form::Call(
+                    "substr".to_owned(),
+                    operands.into_iter().flatten().map(|part| self.form(part)).collect(),
+                )
             }
-            Expr::Trim { expr, trim_what, trim_characters, trim_where } if trim_where.as_ref().is_none_or(|side| {
-                side.to_string().eq_ignore_ascii_case("both")
-            }) => {
+            Expr::Trim {
+                expr,
+                trim_what,
+                trim_characters,
+                trim_where,
+            } if trim_where
+                .as_ref()
+                .is_none_or(|side| side.to_string().eq_ignore_ascii_case("both")) =>
+            {
                 let mut operands = vec![self.form(expr)];
                 operands.extend(trim_what.iter().map(|what| self.form(what)));
                 operands.extend(trim_characters.iter().flatten().map(|what| self.form(what)));
@@ -261,7 +329,12 @@ impl Normalizer<'_> {
                 }
             }
             Expr::AtTimeZone { timestamp, .. } => self.form(timestamp),
-            Expr::Case { operand, conditions, else_result, .. } => {
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
                 let mut operands: Vec<Form> = operand.iter().map(|operand| self.form(operand)).collect();
                 for when in conditions {
                     operands.push(self.form(&when.condition));
@@ -272,7 +345,10 @@ impl Normalizer<'_> {
             }
             Expr::Tuple(parts) => Form::Call("row".to_owned(), parts.iter().map(|part| self.form(part)).collect()),
             Expr::Array(array) if array.elem.is_empty() => Form::Text("{}".to_owned()),
-            Expr::Array(array) => Form::Call("array".to_owned(), array.elem.iter().map(|part| self.form(part)).collect()),
+            Expr::Array(array) => Form::Call(
+                "array".to_owned(),
+                array.elem.iter().map(|part| self.form(part)).collect(),
+            ),
             Expr::Interval(interval) => Form::call("interval", [self.form(&interval.value)]),
             other => raw(self.engine, &other.to_string()),
         }
@@ -328,7 +404,12 @@ impl Normalizer<'_> {
             Expr::Value(literal) => match &literal.value {
                 Value::SingleQuotedString(text) => {
                     let inside = text.strip_prefix('{')?.strip_suffix('}')?;
-                    Some(inside.split(',').map(|part| Form::Text(part.trim_matches('"').to_owned())).collect())
+                    Some(
+                        inside
+                            .split(',')
+                            .map(|part| Form::Text(part.trim_matches('"').to_owned()))
+                            .collect(),
+                    )
                 }
                 _ => None,
             },
@@ -346,24 +427,20 @@ impl Normalizer<'_> {
                 }
             }
         }
-        match values.as_slice() {
-            [value] => {
-                let operator = if negated { "<>" } else { "=" };
-                self.comparison(operator, operand, value.clone())
-            }
-            _ => {
-                let mut operands = vec![operand];
-                operands.append(&mut values);
-                Form::Call(if negated { "not in" } else { "in" }.to_owned(), operands)
-            }
+        if let [value] = values.as_slice() {
+            let operator = if negated { "<>" } else { "=" };
+            return self.comparison(operator, operand, value.clone());
         }
+        let mut operands = vec![operand];
+        operands.append(&mut values);
+        Form::Call(if negated { "not in" } else { "in" }.to_owned(), operands)
     }
 
     fn binary(&self, left: &Expr, operator: &BinaryOperator, right: &Expr) -> Form {
         let (a, b) = (self.form(left), self.form(right));
         match operator {
-            BinaryOperator::And => junction("and", vec![self.truth(a), self.truth(b)]),
-            BinaryOperator::Or => disjunction(vec![self.truth(a), self.truth(b)]),
+            BinaryOperator::And => junction("and", vec![truth(a), truth(b)]),
+            BinaryOperator::Or => disjunction(vec![truth(a), truth(b)]),
             BinaryOperator::Eq => self.comparison("=", a, b),
             BinaryOperator::NotEq => self.comparison("<>", a, b),
             BinaryOperator::Lt => self.comparison("<", a, b),
@@ -395,7 +472,10 @@ impl Normalizer<'_> {
         }
         let mut operands = vec![a, b];
         operands.sort();
-        Form::Call(if distinct { "is distinct" } else { "is not distinct" }.to_owned(), operands)
+        Form::Call(
+            if distinct { "is distinct" } else { "is not distinct" }.to_owned(),
+            operands,
+        )
     }
 
     /// A comparison with `=`, `<>`, `<` or `<=`.
@@ -405,7 +485,11 @@ impl Normalizer<'_> {
                 let boolean = self.names.is_bool(column) || matches!(literal, Form::Bool(_));
                 if boolean && let Some(truth) = as_truth(literal) {
                     let wanted = truth == (operator == "=");
-                    return if wanted { column.clone() } else { self.not(column.clone()) };
+                    return if wanted {
+                        column.clone()
+                    } else {
+                        self.not(column.clone())
+                    };
                 }
             }
             let mut operands = vec![a, b];
@@ -428,18 +512,6 @@ impl Normalizer<'_> {
             return Form::call("<", [Form::Number("0".to_owned()), b]);
         }
         Form::call(operator, [a, b])
-    }
-
-    /// What a predicate says, if its value is only asked whether it is true.
-    fn truth(&self, form: Form) -> Form {
-        match form {
-            Form::Call(name, operands) if matches!(name.as_str(), "and" | "or") => {
-                let operands = operands.into_iter().map(|operand| self.truth(operand)).collect();
-                if name == "and" { junction("and", operands) } else { disjunction(operands) }
-            }
-            Form::Number(number) if number == "1" => Form::Bool(true),
-            form => form,
-        }
     }
 
     fn not(&self, form: Form) -> Form {
@@ -478,7 +550,10 @@ impl Normalizer<'_> {
             for argument in &list.args {
                 match argument {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))
-                    | FunctionArg::Named { arg: FunctionArgExpr::Expr(inner), .. } => operands.push(self.form(inner)),
+                    | FunctionArg::Named {
+                        arg: FunctionArgExpr::Expr(inner),
+                        ..
+                    } => operands.push(self.form(inner)),
                     other => operands.push(raw(self.engine, &other.to_string())),
                 }
             }
@@ -487,20 +562,30 @@ impl Normalizer<'_> {
             *operand == Form::call("now", []) || matches!(operand, Form::Text(text) if text.eq_ignore_ascii_case("now"))
         };
         match name.as_str() {
-            "now" | "current_timestamp" | "localtimestamp" | "transaction_timestamp" | "statement_timestamp" | "clock_timestamp"
-            | "current_date" | "current_time" | "timeofday" => return Form::call("now", []),
+            "now"
+            | "current_timestamp"
+            | "localtimestamp"
+            | "transaction_timestamp"
+            | "statement_timestamp"
+            | "clock_timestamp"
+            | "current_date"
+            | "current_time"
+            | "timeofday" => return Form::call("now", []),
             "datetime" | "date" | "time" | "strftime" | "julianday" | "unixepoch"
                 if operands.is_empty() || operands.iter().any(is_now) =>
             {
                 return Form::call("now", []);
             }
-            "date_part" | "date_trunc" | "timezone" | "to_char" | "round" | "floor" | "trunc" | "extract" | "to_timestamp" | "unixepoch"
+            "date_part" | "date_trunc" | "timezone" | "to_char" | "round" | "floor" | "trunc" | "extract"
+            | "to_timestamp" | "unixepoch"
                 if operands.iter().any(is_now) =>
             {
                 return Form::call("now", []);
             }
-            "gen_random_uuid" | "uuid_generate_v4" | "uuid_generate_v1" | "uuid_generate_v1mc" | "uuid_generate_v7" | "uuidv4"
-            | "uuidv7" | "uuid" | "gen_random_bytes" | "randomblob" | "uuid4" | "uuid7" => return Form::call("random", []),
+            "gen_random_uuid" | "uuid_generate_v4" | "uuid_generate_v1" | "uuid_generate_v1mc" | "uuid_generate_v7"
+            | "uuidv4" | "uuidv7" | "uuid" | "gen_random_bytes" | "randomblob" | "uuid4" | "uuid7" => {
+                return Form::call("random", []);
+            }
             "hex" | "lower" | "upper" | "encode" if operands.contains(&Form::call("random", [])) => {
                 return Form::call("random", []);
             }
@@ -513,7 +598,9 @@ impl Normalizer<'_> {
             "json_array" | "jsonb_build_array" | "json_build_array" if operands.is_empty() => {
                 return Form::Text("[]".to_owned());
             }
-            "octet_length" if operands.iter().any(|operand| self.names.is_bytes(operand)) => "length".clone_into(&mut name),
+            "octet_length" if operands.iter().any(|operand| self.names.is_bytes(operand)) => {
+                "length".clone_into(&mut name)
+            }
             "char_length" | "character_length" => "length".clone_into(&mut name),
             "ifnull" => "coalesce".clone_into(&mut name),
             "substring" => "substr".clone_into(&mut name),
@@ -528,8 +615,28 @@ impl Normalizer<'_> {
     }
 }
 
+/// What a predicate says, if its value is only asked whether it is true.
+fn truth(form: Form) -> Form {
+    match form {
+        Form::Call(name, operands) if matches!(name.as_str(), "and" | "or") => {
+            let operands = operands.into_iter().map(truth).collect();
+            if name == "and" {
+                junction("and", operands)
+            } else {
+                disjunction(operands)
+            }
+        }
+        Form::Number(number) if number == "1" => Form::Bool(true),
+        form => form,
+    }
+}
+
 fn like(name: &str, negated: bool, operand: Form, pattern: Form) -> Form {
-    let name = if negated { format!("not {name}") } else { name.to_owned() };
+    let name = if negated {
+        format!("not {name}")
+    } else {
+        name.to_owned()
+    };
     Form::call(&name, [operand, pattern])
 }
 
@@ -576,7 +683,10 @@ fn disjunction(operands: Vec<Form>) -> Form {
             },
             Form::Call(name, sides) if name == "in" => match sides.as_slice() {
                 [column, values @ ..] if values.iter().all(is_literal) => {
-                    members.entry(column.clone()).or_default().extend(values.iter().cloned());
+                    members
+                        .entry(column.clone())
+                        .or_default()
+                        .extend(values.iter().cloned());
                 }
                 _ => others.push(operand.clone()),
             },
@@ -650,8 +760,16 @@ fn number(text: &str) -> Form {
         _ => digits,
     };
     let digits = digits.trim_start_matches('0');
-    let digits = if digits.is_empty() || digits.starts_with('.') { format!("0{digits}") } else { digits.to_owned() };
-    if digits == "0" { Form::Number(digits) } else { Form::Number(format!("{sign}{digits}")) }
+    let digits = if digits.is_empty() || digits.starts_with('.') {
+        format!("0{digits}")
+    } else {
+        digits.to_owned()
+    };
+    if digits == "0" {
+        Form::Number(digits)
+    } else {
+        Form::Number(format!("{sign}{digits}"))
+    }
 }
 
 /// A default in the normal form of its column's class; `None` for NULL and for none.
@@ -694,7 +812,13 @@ mod tests {
     use rstest::rstest;
 
     fn names() -> Names {
-        let classes = [("b", Class::Bool), ("h", Class::Bytes), ("t", Class::Text), ("n", Class::I64), ("kind", Class::Text)];
+        let classes = [
+            ("b", Class::Bool),
+            ("h", Class::Bytes),
+            ("t", Class::Text),
+            ("n", Class::I64),
+            ("kind", Class::Text),
+        ];
         Names {
             classes: classes.map(|(name, class)| (name.to_owned(), class)).into(),
         }
@@ -708,7 +832,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case("((kind)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))", "kind IN ('b','a')")]
+    #[case(
+        "((kind)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
+        "kind IN ('b','a')"
+    )]
     #[case("(kind = ANY (ARRAY['a'::text, 'b'::text]))", "\"kind\" = 'a' or `kind`='b'")]
     #[case("(kind <> ALL (ARRAY['a'::text, 'b'::text]))", "kind NOT IN ('a', 'b')")]
     #[case("((n >= 0) AND (n <= 10))", "n BETWEEN 0 AND 10")]
@@ -749,7 +876,11 @@ mod tests {
     #[case(Class::Instant, "timezone('utc'::text, now())", "(strftime('%s', 'now'))")]
     #[case(Class::I64, "EXTRACT(epoch FROM now())", "(unixepoch())")]
     #[case(Class::Uuid, "gen_random_uuid()", "(lower(hex(randomblob(16))))")]
-    #[case(Class::Uuid, "uuid_generate_v4()", "(lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))))")]
+    #[case(
+        Class::Uuid,
+        "uuid_generate_v4()",
+        "(lower(hex(randomblob(4))) || '-' || lower(hex(randomblob(2))))"
+    )]
     #[case(Class::Bool, "true", "1")]
     #[case(Class::Bool, "false", "'0'")]
     #[case(Class::Json, "'{}'::jsonb", "'{ }'")]

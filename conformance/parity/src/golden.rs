@@ -3,9 +3,11 @@
 mod representation;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::side::{Loaded, Side};
@@ -30,15 +32,19 @@ pub async fn files(
             Err(reason) => missing.push(format!("no {name}: {reason}")),
         }
     }
-    files.insert("representation.txt", representation::text(&postgres.schema, &sqlite.schema));
+    files.insert(
+        "representation.txt",
+        representation::text(&postgres.schema, &sqlite.schema),
+    );
     let mut checksums = String::new();
     for (engine, loaded, side) in [("postgres", postgres, sides[0]), ("sqlite", sqlite, sides[1])] {
         let Side::Directory(directory) = side else { continue };
         for migration in &loaded.schema.migrations {
             let path = directory.join(&migration.file);
             let content = fs::read(&path).map_err(Error::file("read", &path))?;
-            let digits: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-            checksums += &format!("{digits}  {engine}/{}\n", migration.file.display());
+            let digits = HEXLOWER.encode(&Sha256::digest(&content));
+            // Writing to a String can't fail.
+            let _ = writeln!(checksums, "{digits}  {engine}/{}", migration.file.display());
         }
     }
     files.insert("checksums.txt", checksums);
@@ -67,7 +73,11 @@ pub fn stale(directory: &Path, files: &BTreeMap<&'static str, String>) -> Vec<St
         if *name == "checksums.txt" {
             stale.extend(edited(&recorded, text));
         }
-        stale.push(format!("{} is stale{}", path.display(), first_difference(&recorded, text)));
+        stale.push(format!(
+            "{} is stale{}",
+            path.display(),
+            first_difference(&recorded, text)
+        ));
     }
     stale
 }
@@ -75,16 +85,21 @@ pub fn stale(directory: &Path, files: &BTreeMap<&'static str, String>) -> Vec<St
 /// The migrations whose recorded checksum is another one, or which are gone.
 fn edited(recorded: &str, now: &str) -> Vec<String> {
     let by_file = |text: &str| -> BTreeMap<String, String> {
-        text.lines().filter_map(|line| line.split_once("  ")).map(|(sum, file)| (file.to_owned(), sum.to_owned())).collect()
+        text.lines()
+            .filter_map(|line| line.split_once("  "))
+            .map(|(sum, file)| (file.to_owned(), sum.to_owned()))
+            .collect()
     };
     let now = by_file(now);
     by_file(recorded)
         .into_iter()
         .filter_map(|(file, sum)| match now.get(&file) {
-            None => Some(format!("{file} was removed after it was recorded: databases that have it will not start")),
-            Some(other) if *other != sum => {
-                Some(format!("{file} was edited after it was recorded: add a migration instead"))
-            }
+            None => Some(format!(
+                "{file} was removed after it was recorded: databases that have it will not start"
+            )),
+            Some(other) if *other != sum => Some(format!(
+                "{file} was edited after it was recorded: add a migration instead"
+            )),
             Some(_) => None,
         })
         .collect()
@@ -111,8 +126,14 @@ mod tests {
 
     #[test]
     fn an_edited_or_removed_migration_is_named_and_a_new_one_is_not() {
-        let lines = edited("1  postgres/1_a.sql\n2  sqlite/1_a.sql\n", "1  postgres/1_a.sql\n3  sqlite/1_a.sql\n4  sqlite/2_b.sql\n");
-        assert_eq!(lines, ["sqlite/1_a.sql was edited after it was recorded: add a migration instead"]);
+        let lines = edited(
+            "1  postgres/1_a.sql\n2  sqlite/1_a.sql\n",
+            "1  postgres/1_a.sql\n3  sqlite/1_a.sql\n4  sqlite/2_b.sql\n",
+        );
+        assert_eq!(
+            lines,
+            ["sqlite/1_a.sql was edited after it was recorded: add a migration instead"]
+        );
         assert_eq!(edited("1  sqlite/1_a.sql\n", "").len(), 1);
     }
 

@@ -42,7 +42,15 @@ impl Migration {
 const POSTGRES_WORDS: [&str; 5] = ["postgres", "postgresql", "pg", "pgsql", "psql"];
 const SQLITE_WORDS: [&str; 2] = ["sqlite", "sqlite3"];
 const OTHER_WORDS: [&str; 9] = [
-    "mysql", "mariadb", "cockroach", "cockroachdb", "crdb", "mssql", "sqlserver", "oracle", "clickhouse",
+    "mysql",
+    "mariadb",
+    "cockroach",
+    "cockroachdb",
+    "crdb",
+    "mssql",
+    "sqlserver",
+    "oracle",
+    "clickhouse",
 ];
 
 /// The migrations of an engine in a directory, in the order in which they are applied. `pattern` replaces the known layouts
@@ -79,9 +87,16 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<Migration>> {
         if path.is_file() {
             let file = path.strip_prefix(directory).unwrap_or(&path).to_owned();
             let own = stem(&file);
-            let parent = file.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+            let parent = file
+                .parent()
+                .and_then(Path::file_name)
+                .map(|name| name.to_string_lossy().into_owned());
             // up.sql takes its version from its directory.
-            let named = if version_and_name(&own).0.is_empty() { parent.unwrap_or(own) } else { own };
+            let named = if version_and_name(&own).0.is_empty() {
+                parent.unwrap_or(own)
+            } else {
+                own
+            };
             found.push(Migration::new(file, &named));
         }
     }
@@ -89,7 +104,10 @@ fn matching(directory: &Path, pattern: &str) -> Result<Vec<Migration>> {
 }
 
 fn stem(path: &Path) -> String {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     strip_suffix_ignoring_case(&name, ".sql").map_or(name.clone(), ToOwned::to_owned)
 }
 
@@ -111,13 +129,18 @@ fn list(directory: &Path) -> Result<Listing> {
     };
     for entry in fs::read_dir(directory).map_err(Error::file("read", directory))? {
         let path = entry.map_err(Error::file("read", directory))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if hidden {
             continue;
         }
         if path.is_dir() {
             listing.directories.push(path);
-        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("sql"))
+        {
             listing.files.push(path);
         }
     }
@@ -131,7 +154,10 @@ fn discover(engine: Engine, directory: &Path) -> Result<Vec<Migration>> {
     let mut found = flat(engine, directory, &listing.files);
     // diesel: NUMBER_name/up.sql. Prisma: NUMBER_name/migration.sql.
     for child in &listing.directories {
-        let named = child.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let named = child
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let up = ["up.sql", "migration.sql", "up.postgres.sql", "up.sqlite.sql"]
             .into_iter()
             .map(|name| child.join(name))
@@ -150,26 +176,27 @@ fn discover(engine: Engine, directory: &Path) -> Result<Vec<Migration>> {
         Engine::Sqlite => &SQLITE_WORDS,
     };
     for child in &listing.directories {
-        let name = child.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        let name = child
+            .file_name()
+            .map(|name| name.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
         if words.contains(&name.as_str()) {
-            return prefixed(directory, child, discover(engine, child)?, None);
+            return Ok(prefixed(directory, child, discover(engine, child)?, None));
         }
     }
     for child in &listing.directories {
-        let name = child.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = child
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let release = version_and_name(&name).0.to_owned();
-        found.extend(prefixed(directory, child, discover(engine, child)?, Some(&release))?);
+        found.extend(prefixed(directory, child, discover(engine, child)?, Some(&release)));
     }
     Ok(found)
 }
 
 /// The migrations of a directory inside, whose own version comes first.
-fn prefixed(
-    directory: &Path,
-    child: &Path,
-    migrations: Vec<Migration>,
-    release: Option<&str>,
-) -> Result<Vec<Migration>> {
+fn prefixed(directory: &Path, child: &Path, migrations: Vec<Migration>, release: Option<&str>) -> Vec<Migration> {
     let inside = child.strip_prefix(directory).unwrap_or(child);
     let with_prefix = |mut migration: Migration| {
         migration.file = inside.join(&migration.file);
@@ -181,7 +208,7 @@ fn prefixed(
         }
         migration
     };
-    Ok(migrations.into_iter().map(with_prefix).collect())
+    migrations.into_iter().map(with_prefix).collect()
 }
 
 /// The migrations among files of one directory: no Down files, and of several dialects this engine's.
@@ -218,9 +245,9 @@ fn flat(engine: Engine, directory: &Path, files: &[PathBuf]) -> Vec<Migration> {
 fn is_down(stem: &str) -> bool {
     let lower = stem.to_ascii_lowercase();
     let mut words = lower.split('.');
-    let flyway_undo = lower.strip_prefix('u').is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains("__")
-    });
+    let flyway_undo = lower
+        .strip_prefix('u')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains("__"));
     words.any(|word| matches!(word, "down" | "undo" | "rollback"))
         || lower.ends_with("_down")
         || lower.ends_with("-down")
@@ -289,7 +316,11 @@ fn version_and_name(stem: &str) -> (&str, &str) {
         _ => stem,
     };
     let bytes = text.as_bytes();
-    let is_end = |at: usize| bytes.get(at).is_none_or(|byte| matches!(byte, b'_' | b'-' | b'.' | b' '));
+    let is_end = |at: usize| {
+        bytes
+            .get(at)
+            .is_none_or(|byte| matches!(byte, b'_' | b'-' | b'.' | b' '))
+    };
     let mut end = 0;
     let mut at = 0;
     while bytes.get(at).is_some_and(u8::is_ascii_digit) {
@@ -329,7 +360,10 @@ mod tests {
     #[test]
     fn numbers_are_ordered_as_numbers_and_one_version_by_name() {
         assert_eq!(
-            found(Engine::Sqlite, &["10_c.sql", "9_b.sql", "9_a.sql", "0001_x.sql", "notes.sql"]),
+            found(
+                Engine::Sqlite,
+                &["10_c.sql", "9_b.sql", "9_a.sql", "0001_x.sql", "notes.sql"]
+            ),
             ["0001|x|0001_x.sql", "9|a|9_a.sql", "9|b|9_b.sql", "10|c|10_c.sql"]
         );
     }
@@ -337,42 +371,78 @@ mod tests {
     #[test]
     fn down_files_are_left_out_in_every_layout() {
         assert_eq!(
-            found(Engine::Sqlite, &["1_a.up.sql", "1_a.down.sql", "2_b_down.sql", "2_b_up.sql"]),
+            found(
+                Engine::Sqlite,
+                &["1_a.up.sql", "1_a.down.sql", "2_b_down.sql", "2_b_up.sql"]
+            ),
             ["1|a|1_a.up.sql", "2|b|2_b_up.sql"]
         );
         assert_eq!(
             found(
                 Engine::Postgres,
-                &["2018-01-14-171611_a/up.sql", "2018-01-14-171611_a/down.sql", "00000000000000_initial/up.sql"]
+                &[
+                    "2018-01-14-171611_a/up.sql",
+                    "2018-01-14-171611_a/down.sql",
+                    "00000000000000_initial/up.sql"
+                ]
             ),
-            ["00000000000000|initial|00000000000000_initial/up.sql", "2018-01-14-171611|a|2018-01-14-171611_a/up.sql"]
+            [
+                "00000000000000|initial|00000000000000_initial/up.sql",
+                "2018-01-14-171611|a|2018-01-14-171611_a/up.sql"
+            ]
         );
-        assert_eq!(found(Engine::Postgres, &["V1__a.sql", "U1__a.sql", "V1.2__b.sql", "R__views.sql"]), [
-            "1|a|V1__a.sql", "1.2|b|V1.2__b.sql", "|R__views|R__views.sql"
-        ]);
+        assert_eq!(
+            found(
+                Engine::Postgres,
+                &["V1__a.sql", "U1__a.sql", "V1.2__b.sql", "R__views.sql"]
+            ),
+            ["1|a|V1__a.sql", "1.2|b|V1.2__b.sql", "|R__views|R__views.sql"]
+        );
     }
 
     #[test]
     fn one_directory_for_all_dialects_gives_each_its_files() {
         let files = [
-            "1_a.sql", "2_b.sqlite3.up.sql", "2_b.postgres.up.sql", "2_b.mysql.up.sql", "3_c.up.sql", "3_c.sqlite.up.sql",
-            "V0004.Some_Name.all.up.sql", "5_d_postgres.sql",
+            "1_a.sql",
+            "2_b.sqlite3.up.sql",
+            "2_b.postgres.up.sql",
+            "2_b.mysql.up.sql",
+            "3_c.up.sql",
+            "3_c.sqlite.up.sql",
+            "V0004.Some_Name.all.up.sql",
+            "5_d_postgres.sql",
         ];
-        assert_eq!(found(Engine::Postgres, &files), [
-            "1|a|1_a.sql", "2|b|2_b.postgres.up.sql", "3|c|3_c.up.sql", "0004|Some_Name|V0004.Some_Name.all.up.sql",
-            "5|d|5_d_postgres.sql",
-        ]);
-        assert_eq!(found(Engine::Sqlite, &files), [
-            "1|a|1_a.sql", "2|b|2_b.sqlite3.up.sql", "3|c|3_c.sqlite.up.sql", "0004|Some_Name|V0004.Some_Name.all.up.sql",
-        ]);
+        assert_eq!(
+            found(Engine::Postgres, &files),
+            [
+                "1|a|1_a.sql",
+                "2|b|2_b.postgres.up.sql",
+                "3|c|3_c.up.sql",
+                "0004|Some_Name|V0004.Some_Name.all.up.sql",
+                "5|d|5_d_postgres.sql",
+            ]
+        );
+        assert_eq!(
+            found(Engine::Sqlite, &files),
+            [
+                "1|a|1_a.sql",
+                "2|b|2_b.sqlite3.up.sql",
+                "3|c|3_c.sqlite.up.sql",
+                "0004|Some_Name|V0004.Some_Name.all.up.sql",
+            ]
+        );
     }
 
     #[test]
     fn directories_of_dialects_and_of_releases_are_entered() {
-        assert_eq!(found(Engine::Sqlite, &["sqlite/1_a.sql", "postgres/1_b.sql"]), ["1|a|sqlite/1_a.sql"]);
-        assert_eq!(found(Engine::Sqlite, &["0.10/00__b.sql", "0.9/01__a.sql"]), [
-            "0.9.01|a|0.9/01__a.sql", "0.10.00|b|0.10/00__b.sql"
-        ]);
+        assert_eq!(
+            found(Engine::Sqlite, &["sqlite/1_a.sql", "postgres/1_b.sql"]),
+            ["1|a|sqlite/1_a.sql"]
+        );
+        assert_eq!(
+            found(Engine::Sqlite, &["0.10/00__b.sql", "0.9/01__a.sql"]),
+            ["0.9.01|a|0.9/01__a.sql", "0.10.00|b|0.10/00__b.sql"]
+        );
     }
 
     #[test]
@@ -387,7 +457,9 @@ mod tests {
     #[test]
     fn a_directory_without_migrations_is_an_error_that_names_it() {
         let directory = tempfile::tempdir().unwrap();
-        let error = migrations(Engine::Sqlite, directory.path(), None).unwrap_err().to_string();
+        let error = migrations(Engine::Sqlite, directory.path(), None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&directory.path().display().to_string()), "{error}");
     }
 }

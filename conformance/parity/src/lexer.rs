@@ -132,7 +132,10 @@ impl<'text> Lexer<'text> {
     fn skip_blank(&mut self) {
         loop {
             let rest = self.rest();
-            let blank = rest.len() - rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').len();
+            let blank = rest.len()
+                - rest
+                    .trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+                    .len();
             self.advance(blank);
             let rest = self.rest();
             if rest.starts_with("--") {
@@ -180,15 +183,17 @@ impl Iterator for Lexer<'_> {
             let length = rest.find(']').map_or(rest.len(), |end| end + 1);
             return Some(self.token(Kind::Quoted, length, inner(&rest[..length]).to_owned()));
         }
-        if postgres && first == '$' {
-            if let Some(length) = dollar_quoted(rest) {
-                return Some(self.token(Kind::Text, length, rest[..length].to_owned()));
-            }
+        if postgres
+            && first == '$'
+            && let Some(length) = dollar_quoted(rest)
+        {
+            return Some(self.token(Kind::Text, length, rest[..length].to_owned()));
         }
         // E'…' with backslashes, X'…', B'…', N'…', U&'…'
         let prefix = rest.find('\'').filter(|at| {
             let prefix = &rest[..*at];
-            matches!(prefix, "X" | "x") || (postgres && matches!(prefix, "E" | "e" | "B" | "b" | "N" | "n" | "U&" | "u&"))
+            matches!(prefix, "X" | "x")
+                || (postgres && matches!(prefix, "E" | "e" | "B" | "b" | "N" | "n" | "U&" | "u&"))
         });
         if let Some(at) = prefix {
             let backslashes = rest.starts_with(['E', 'e']);
@@ -245,11 +250,16 @@ fn dollar_quoted(text: &str) -> Option<usize> {
     let tag_end = text[1..].find('$')? + 2;
     let tag = &text[..tag_end];
     let name = inner(tag);
-    let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    let is_name =
+        name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
     if !is_name {
         return None;
     }
-    Some(text[tag_end..].find(tag).map_or(text.len(), |at| tag_end + at + tag.len()))
+    Some(
+        text[tag_end..]
+            .find(tag)
+            .map_or(text.len(), |at| tag_end + at + tag.len()),
+    )
 }
 
 fn block_comment(text: &str, nested: bool) -> usize {
@@ -309,7 +319,10 @@ mod tests {
 
     #[test]
     fn lines_count_from_one_across_literals() {
-        let lines: Vec<usize> = tokens(Engine::Sqlite, "a\r\n'b\n'\n/*\n*/ c").iter().map(|token| token.line).collect();
+        let lines: Vec<usize> = tokens(Engine::Sqlite, "a\r\n'b\n'\n/*\n*/ c")
+            .iter()
+            .map(|token| token.line)
+            .collect();
         assert_eq!(lines, [1, 2, 5]);
     }
 }

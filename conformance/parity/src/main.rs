@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dialect_parity::plan::{Queries, plan};
 use dialect_parity::probe::{Disagreement, Outcome, probe};
-use dialect_parity::{Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, golden, load, report};
+use dialect_parity::{
+    Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, golden, load, report,
+};
 use serde_json::json;
 
 /// Compares the SQL that a project keeps in two dialects, PostgreSQL's and SQLite's.
@@ -186,8 +188,14 @@ async fn schema(arguments: &SchemaArguments) -> Result<ExitCode> {
             source: error,
         };
         let mut output = OpenOptions::new().create(true).append(true).open(&path).map_err(file)?;
-        output.write_all(allow_entries(&comparison.drifts).as_bytes()).map_err(file)?;
-        eprintln!("dialect-parity: {} entries added to {}", comparison.drifts.len(), path.display());
+        output
+            .write_all(allow_entries(&comparison.drifts).as_bytes())
+            .map_err(file)?;
+        eprintln!(
+            "dialect-parity: {} entries added to {}",
+            comparison.drifts.len(),
+            path.display()
+        );
         comparison.allowed.append(&mut comparison.drifts);
     }
     if arguments.json {
@@ -267,7 +275,11 @@ async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {
                 print(&format!("        {step}\n"));
             }
         }
-        print(&format!("{} plans read: {} problems\n", plans.read, plans.findings.len()));
+        print(&format!(
+            "{} plans read: {} problems\n",
+            plans.read,
+            plans.findings.len()
+        ));
     }
     Ok(ExitCode::from(u8::from(!plans.findings.is_empty())))
 }

@@ -82,7 +82,7 @@ pub struct Failure {
     pub statement: String,
     /// What the engine answered.
     pub error: String,
-    /// Names in it that may be those of tables, in lower case: differences of these are not judged.
+    /// All names in it, in lower case: a difference that concerns only these is not judged.
     #[serde(skip)]
     pub names: Vec<String>,
     /// Whether it would have changed the schema, not only rows.
@@ -119,7 +119,9 @@ pub struct Table {
 impl Table {
     /// The column of this name, whatever its case.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -311,12 +313,33 @@ pub struct Other {
 
 /// The tables in which migration runners keep their own record.
 const RUNNER_TABLES: [&str; 27] = [
-    "_sqlx_migrations", "__diesel_schema_migrations", "goose_db_version", "schema_migrations", "gorp_migrations",
-    "flyway_schema_history", "_prisma_migrations", "__drizzle_migrations", "knex_migrations", "knex_migrations_lock",
-    "refinery_schema_history", "seaql_migrations", "alembic_version", "django_migrations", "atlas_schema_revisions",
-    "schema_version", "schema_lock", "databasechangelog", "databasechangeloglock", "bun_migrations",
-    "bun_migration_locks", "ar_internal_metadata", "sequelizemeta", "typeorm_metadata", "__efmigrationshistory",
-    "pgmigrations", "darwin_migrations",
+    "_sqlx_migrations",
+    "__diesel_schema_migrations",
+    "goose_db_version",
+    "schema_migrations",
+    "gorp_migrations",
+    "flyway_schema_history",
+    "_prisma_migrations",
+    "__drizzle_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "refinery_schema_history",
+    "seaql_migrations",
+    "alembic_version",
+    "django_migrations",
+    "atlas_schema_revisions",
+    "schema_version",
+    "schema_lock",
+    "databasechangelog",
+    "databasechangeloglock",
+    "bun_migrations",
+    "bun_migration_locks",
+    "ar_internal_metadata",
+    "sequelizemeta",
+    "typeorm_metadata",
+    "__efmigrationshistory",
+    "pgmigrations",
+    "darwin_migrations",
 ];
 
 /// Whether a table is a migration runner's own.

@@ -34,12 +34,21 @@ struct Mentions {
 
 impl History {
     /// Notes a file before it is applied.
-    pub(crate) fn start(&mut self, engine: Engine, name: &str, version: &str, statements: &[Statement], transaction: i64) {
+    pub(crate) fn start(
+        &mut self,
+        engine: Engine,
+        name: &str,
+        version: &str,
+        statements: &[Statement],
+        transaction: i64,
+    ) {
         let mentions = |statement: &Statement| {
             let tokens = lexer::tokens(engine, &statement.text);
             Mentions {
                 line: statement.line,
-                creates: tokens.first().is_some_and(|token| token.is("CREATE") || token.is("ALTER")),
+                creates: tokens
+                    .first()
+                    .is_some_and(|token| token.is("CREATE") || token.is("ALTER")),
                 names: tokens
                     .into_iter()
                     .filter(lexer::Token::is_name)

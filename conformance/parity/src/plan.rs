@@ -1,6 +1,6 @@
 //! Plans: whether both engines answer each hot query from the index that it relies on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub struct Queries {
     #[serde(default)]
     small: Vec<String>,
     #[serde(default, rename = "query")]
-    queries: Vec<Query>,
+    list: Vec<Query>,
     /// Statements of the metadata that are not checked.
     #[serde(default)]
     unchecked: Vec<Unchecked>,
@@ -118,6 +118,14 @@ pub struct Plans {
     pub findings: Vec<Finding>,
 }
 
+/// The statements of an engine.
+struct Statements<'a> {
+    /// With the query that each is an instance of.
+    statements: Vec<(&'a Query, String)>,
+    /// What is wrong with the register.
+    findings: Vec<Finding>,
+}
+
 impl Queries {
     /// Reads a file of queries.
     pub fn read(path: &Path) -> Result<Self> {
@@ -128,29 +136,39 @@ impl Queries {
         let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
         let mut queries: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
         queries.directory = path.parent().map(Path::to_owned).unwrap_or_default();
-        if queries.queries.is_empty() {
+        if queries.list.is_empty() {
             return Err(refuse("there is no [[query]]".to_owned()));
         }
-        for query in &queries.queries {
+        for query in &queries.list {
             let texts = query.text.is_some() || (query.postgres.is_some() && query.sqlite.is_some());
             if !texts && query.contains.is_empty() {
-                return Err(refuse(format!("query {}: give text, postgres and sqlite, or contains", query.name)));
+                return Err(refuse(format!(
+                    "query {}: give text, postgres and sqlite, or contains",
+                    query.name
+                )));
             }
             if !query.contains.is_empty() && queries.sqlx.is_none() {
-                return Err(refuse(format!("query {}: contains picks from [sqlx], which is not there", query.name)));
+                return Err(refuse(format!(
+                    "query {}: contains picks from [sqlx], which is not there",
+                    query.name
+                )));
             }
         }
-        if let Some(unchecked) = queries.unchecked.iter().find(|unchecked| unchecked.reason.trim().is_empty()) {
+        if let Some(unchecked) = queries
+            .unchecked
+            .iter()
+            .find(|unchecked| unchecked.reason.trim().is_empty())
+        {
             return Err(refuse(format!("[[unchecked]] {}: give a reason", unchecked.contains)));
         }
         Ok(queries)
     }
 
     /// The statements of an engine with the queries that they are instances of, and what is wrong with the register.
-    fn statements(&self, engine: Engine) -> Result<(Vec<(&Query, String)>, Vec<Finding>)> {
+    fn statements(&self, engine: Engine) -> Result<Statements<'_>> {
         let mut statements = Vec::new();
         let mut findings = Vec::new();
-        for query in &self.queries {
+        for query in &self.list {
             let own = match engine {
                 Engine::Postgres => &query.postgres,
                 Engine::Sqlite => &query.sqlite,
@@ -161,16 +179,20 @@ impl Queries {
         for text in self.metadata(engine)? {
             let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let own: Vec<&Query> = self
-                .queries
+                .list
                 .iter()
                 .filter(|query| !query.contains.is_empty() && query.contains.iter().all(|part| line.contains(part)))
                 .collect();
-            let unchecked = self.unchecked.iter().find(|unchecked| line.contains(&unchecked.contains));
+            let unchecked = self
+                .unchecked
+                .iter()
+                .find(|unchecked| line.contains(&unchecked.contains));
             match (own.as_slice(), unchecked) {
                 ([], None) => findings.push(Finding {
                     query: line.chars().take(60).collect(),
                     engine,
-                    problem: "no [[query]] picks this statement; register it, or list it under [[unchecked]]".to_owned(),
+                    problem: "no [[query]] picks this statement; register it, or list it under [[unchecked]]"
+                        .to_owned(),
                     plan: vec![line.clone()],
                 }),
                 ([], Some(unchecked)) => {
@@ -184,7 +206,11 @@ impl Queries {
                 }
             }
         }
-        for query in self.queries.iter().filter(|query| !query.contains.is_empty() && !picked.contains(query.name.as_str())) {
+        for query in self
+            .list
+            .iter()
+            .filter(|query| !query.contains.is_empty() && !picked.contains(query.name.as_str()))
+        {
             findings.push(Finding {
                 query: query.name.clone(),
                 engine,
@@ -192,12 +218,14 @@ impl Queries {
                 plan: query.contains.clone(),
             });
         }
-        Ok((statements, findings))
+        Ok(Statements { statements, findings })
     }
 
     /// The SELECTs of sqlx's metadata.
     fn metadata(&self, engine: Engine) -> Result<Vec<String>> {
-        let Some(sources) = &self.sqlx else { return Ok(Vec::new()) };
+        let Some(sources) = &self.sqlx else {
+            return Ok(Vec::new());
+        };
         let directory = self.directory.join(match engine {
             Engine::Postgres => &sources.postgres,
             Engine::Sqlite => &sources.sqlite,
@@ -231,7 +259,10 @@ pub async fn plan(postgres: &Loaded, sqlite: &Loaded, queries: &Queries) -> Resu
     let _ = connection.close().await;
 
     let named = matches!(sqlite.database, Database::Named);
-    let options: SqliteConnectOptions = sqlite.url.parse().map_err(Error::database(Engine::Sqlite, "read the URL"))?;
+    let options: SqliteConnectOptions = sqlite
+        .url
+        .parse()
+        .map_err(Error::database(Engine::Sqlite, "read the URL"))?;
     let mut connection = SqliteConnection::connect_with(&options.read_only(named).disable_statement_logging())
         .await
         .map_err(Error::database(Engine::Sqlite, "open the file"))?;
@@ -245,12 +276,24 @@ fn fill_statements(queries: &Queries, loaded: &Loaded) -> Result<Vec<String>> {
     let (Some(fill), false) = (&queries.fill, matches!(loaded.database, Database::Named)) else {
         return Ok(Vec::new());
     };
-    let path = queries.directory.join(if engine == Engine::Postgres { &fill.postgres } else { &fill.sqlite });
+    let path = queries.directory.join(if engine == Engine::Postgres {
+        &fill.postgres
+    } else {
+        &fill.sqlite
+    });
     let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-    Ok(split::statements(engine, &text).into_iter().map(|statement| statement.text).collect())
+    Ok(split::statements(engine, &text)
+        .into_iter()
+        .map(|statement| statement.text)
+        .collect())
 }
 
-async fn read_postgres(connection: &mut PgConnection, loaded: &Loaded, queries: &Queries, plans: &mut Plans) -> Result<()> {
+async fn read_postgres(
+    connection: &mut PgConnection,
+    loaded: &Loaded,
+    queries: &Queries,
+    plans: &mut Plans,
+) -> Result<()> {
     let engine = Engine::Postgres;
     for statement in fill_statements(queries, loaded)? {
         let run = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await;
@@ -261,7 +304,7 @@ async fn read_postgres(connection: &mut PgConnection, loaded: &Loaded, queries: 
         let run = sqlx::raw_sql("VACUUM ANALYZE").execute(&mut *connection).await;
         run.map_err(Error::database(engine, "gather statistics"))?;
     }
-    let (statements, findings) = queries.statements(engine)?;
+    let Statements { statements, findings } = queries.statements(engine)?;
     plans.findings.extend(findings);
     for (query, text) in statements {
         plans.read += 1;
@@ -273,7 +316,10 @@ async fn read_postgres(connection: &mut PgConnection, loaded: &Loaded, queries: 
         };
         let prepare = format!("DEALLOCATE ALL; PREPARE hot AS {text}");
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await {
-            plans.findings.push(finding(format!("PostgreSQL can't prepare it: {error}"), vec![text.clone()]));
+            plans.findings.push(finding(
+                format!("PostgreSQL can't prepare it: {error}"),
+                vec![text.clone()],
+            ));
             continue;
         }
         let count = parameters(&text);
@@ -282,39 +328,61 @@ async fn read_postgres(connection: &mut PgConnection, loaded: &Loaded, queries: 
         } else {
             ("auto", query.values.iter().cycle().take(count).cloned().collect())
         };
-        let values = if count == 0 { String::new() } else { format!("({})", values.join(", ")) };
+        let values = if count == 0 {
+            String::new()
+        } else {
+            format!("({})", values.join(", "))
+        };
         let explain = format!("SET plan_cache_mode = {mode}; EXPLAIN (FORMAT JSON) EXECUTE hot{values}");
         let row = match sqlx::raw_sql(AssertSqlSafe(explain)).fetch_one(&mut *connection).await {
             Ok(row) => row,
             Err(error) => {
-                plans.findings.push(finding(format!("PostgreSQL can't explain it: {error}"), vec![text.clone()]));
+                plans.findings.push(finding(
+                    format!("PostgreSQL can't explain it: {error}"),
+                    vec![text.clone()],
+                ));
                 continue;
             }
         };
-        let json: String = row.try_get_unchecked(0).map_err(Error::database(engine, "explain a query"))?;
+        let json: String = row
+            .try_get_unchecked(0)
+            .map_err(Error::database(engine, "explain a query"))?;
         let plan: Value = serde_json::from_str(&json).unwrap_or_default();
         let mut steps = Vec::new();
         postgres_steps(&plan[0]["Plan"], 0, &mut steps);
         let lines: Vec<String> = steps.iter().map(|step| step.line.clone()).collect();
         for step in &steps {
             if step.node == "Seq Scan" && !queries.small.contains(&step.relation) {
-                plans.findings.push(finding(format!("it reads {} whole", step.relation), lines.clone()));
+                plans
+                    .findings
+                    .push(finding(format!("it reads {} whole", step.relation), lines.clone()));
             }
             if step.node.ends_with("Sort") && query.may_sort.is_none() {
-                plans.findings.push(finding("it sorts, which an index should spare it".to_owned(), lines.clone()));
+                plans.findings.push(finding(
+                    "it sorts, which an index should spare it".to_owned(),
+                    lines.clone(),
+                ));
             }
         }
-        let used: BTreeSet<String> = steps.iter().map(|step| step.index.clone()).filter(|name| !name.is_empty()).collect();
+        let used: BTreeSet<String> = steps
+            .iter()
+            .map(|step| step.index.clone())
+            .filter(|name| !name.is_empty())
+            .collect();
         for wanted in query.indexes.list() {
             let names = index_names(&loaded.schema, &wanted);
             if !names.iter().any(|name| used.contains(name)) {
-                plans.findings.push(finding(other_index(&wanted, &names, &used), lines.clone()));
+                plans
+                    .findings
+                    .push(finding(other_index(&wanted, &names, &used), lines.clone()));
             }
         }
     }
     let tables = relied_tables(queries);
     for table in tables {
-        let Some(known) = loaded.schema.tables.get(&table) else { continue };
+        let Some(known) = loaded.schema.tables.get(&table) else {
+            continue;
+        };
         let name: Vec<String> = known.name.split('.').map(|part| format!("\"{part}\"")).collect();
         let count = format!("SELECT count(*) FROM {}", name.join("."));
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
@@ -338,7 +406,11 @@ fn too_few(plans: &mut Plans, engine: Engine, table: &str, rows: i64) {
 }
 
 fn other_index(wanted: &str, names: &[String], used: &BTreeSet<String>) -> String {
-    let used = if used.is_empty() { "none".to_owned() } else { used.iter().cloned().collect::<Vec<_>>().join(", ") };
+    let used = if used.is_empty() {
+        "none".to_owned()
+    } else {
+        used.iter().cloned().collect::<Vec<_>>().join(", ")
+    };
     if names.is_empty() {
         format!("it relies on {wanted}, which does not exist; it uses {used}")
     } else {
@@ -368,25 +440,42 @@ fn postgres_steps(plan: &Value, depth: usize, steps: &mut Vec<Step>) {
     }
 }
 
-async fn read_sqlite(connection: &mut SqliteConnection, loaded: &Loaded, queries: &Queries, plans: &mut Plans) -> Result<()> {
+async fn read_sqlite(
+    connection: &mut SqliteConnection,
+    loaded: &Loaded,
+    queries: &Queries,
+    plans: &mut Plans,
+) -> Result<()> {
     let engine = Engine::Sqlite;
     let fill = fill_statements(queries, loaded)?;
     if !fill.is_empty() {
-        let mut run = sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN").execute(&mut *connection).await;
+        let mut run = sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN")
+            .execute(&mut *connection)
+            .await;
         for statement in fill {
             if run.is_ok() {
                 run = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await;
             }
         }
         run.map_err(Error::database(engine, "fill its tables"))?;
-        sqlx::raw_sql("COMMIT").execute(&mut *connection).await.map_err(Error::database(engine, "fill its tables"))?;
+        sqlx::raw_sql("COMMIT")
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::database(engine, "fill its tables"))?;
     }
-    let (statements, findings) = queries.statements(engine)?;
+    let Statements { statements, findings } = queries.statements(engine)?;
     plans.findings.extend(findings);
     // An application may never gather statistics: both plans count.
-    let rounds: &[&str] = if matches!(loaded.database, Database::Named) { &["SELECT 1"] } else { &["SELECT 1", "ANALYZE"] };
+    let rounds: &[&str] = if matches!(loaded.database, Database::Named) {
+        &["SELECT 1"]
+    } else {
+        &["SELECT 1", "ANALYZE"]
+    };
     for round in rounds {
-        sqlx::raw_sql(*round).execute(&mut *connection).await.map_err(Error::database(engine, "gather statistics"))?;
+        sqlx::raw_sql(*round)
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::database(engine, "gather statistics"))?;
         for (query, text) in &statements {
             plans.read += 1;
             let finding = |problem: String, plan: Vec<String>| Finding {
@@ -399,29 +488,42 @@ async fn read_sqlite(connection: &mut SqliteConnection, loaded: &Loaded, queries
             let rows = match sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut *connection).await {
                 Ok(rows) => rows,
                 Err(error) => {
-                    plans.findings.push(finding(format!("SQLite can't explain it: {error}"), vec![text.clone()]));
+                    plans
+                        .findings
+                        .push(finding(format!("SQLite can't explain it: {error}"), vec![text.clone()]));
                     continue;
                 }
             };
             let mut steps: Vec<String> = Vec::new();
             for row in rows {
-                steps.push(row.try_get("detail").map_err(Error::database(engine, "explain a query"))?);
+                steps.push(
+                    row.try_get("detail")
+                        .map_err(Error::database(engine, "explain a query"))?,
+                );
             }
-            let names: Vec<Vec<String>> =
-                query.indexes.list().iter().map(|wanted| index_names(&loaded.schema, wanted)).collect();
+            let names: Vec<Vec<String>> = query
+                .indexes
+                .list()
+                .iter()
+                .map(|wanted| index_names(&loaded.schema, wanted))
+                .collect();
             for problem in sqlite_problems(&steps, text, &names, &queries.small, query.may_sort.is_some()) {
                 plans.findings.push(finding(problem, steps.clone()));
             }
             let used: BTreeSet<String> = steps.iter().filter_map(|step| used_index(step)).collect();
             for (wanted, names) in query.indexes.list().iter().zip(&names) {
                 if !names.iter().any(|name| used.contains(name)) {
-                    plans.findings.push(finding(other_index(wanted, names, &used), steps.clone()));
+                    plans
+                        .findings
+                        .push(finding(other_index(wanted, names, &used), steps.clone()));
                 }
             }
         }
     }
     for table in relied_tables(queries) {
-        let Some(known) = loaded.schema.tables.get(&table) else { continue };
+        let Some(known) = loaded.schema.tables.get(&table) else {
+            continue;
+        };
         let count = format!("SELECT count(*) FROM \"{}\"", known.name);
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
             .fetch_one(&mut *connection)
@@ -429,29 +531,40 @@ async fn read_sqlite(connection: &mut SqliteConnection, loaded: &Loaded, queries
             .map_err(Error::database(engine, "count rows"))?;
         too_few(plans, engine, &table, rows);
     }
-    let mut seen = BTreeMap::new();
-    plans.findings.retain(|finding| {
-        seen.insert((finding.query.clone(), finding.engine.name(), finding.problem.clone()), ()).is_none()
-    });
+    let mut seen = BTreeSet::new();
+    plans
+        .findings
+        .retain(|finding| seen.insert((finding.query.clone(), finding.engine, finding.problem.clone())));
     Ok(())
 }
 
 /// What is wrong with the steps of SQLite's plan.
-fn sqlite_problems(steps: &[String], text: &str, relied: &[Vec<String>], small: &[String], may_sort: bool) -> Vec<String> {
+fn sqlite_problems(
+    steps: &[String],
+    text: &str,
+    relied: &[Vec<String>],
+    small: &[String],
+    may_sort: bool,
+) -> Vec<String> {
     let limited = text.to_ascii_uppercase().contains("LIMIT");
-    let one = text.to_ascii_uppercase();
     // The first or the last entry of an index.
-    let extreme = one.contains("MAX(") || one.contains("MIN(");
+    let extreme = ["MAX(", "MIN("]
+        .iter()
+        .any(|call| text.to_ascii_uppercase().contains(call));
     // Rows that a part of the query has made: as many as it was asked for.
     let made: Vec<&str> = steps
         .iter()
-        .filter_map(|step| step.strip_prefix("CO-ROUTINE ").or_else(|| step.strip_prefix("MATERIALIZE ")))
+        .filter_map(|step| {
+            step.strip_prefix("CO-ROUTINE ")
+                .or_else(|| step.strip_prefix("MATERIALIZE "))
+        })
         .collect();
     let mut problems = Vec::new();
     for step in steps {
         if let Some(scanned) = step.strip_prefix("SCAN ") {
             let table = scanned.split_whitespace().next().unwrap_or_default();
-            let virtual_table = scanned.contains("VIRTUAL TABLE") || scanned.starts_with("CONSTANT ROW") || scanned.starts_with('(');
+            let virtual_table =
+                scanned.contains("VIRTUAL TABLE") || scanned.starts_with("CONSTANT ROW") || scanned.starts_with('(');
             // An index that is walked in order until the page is full.
             let walked = (limited || extreme)
                 && used_index(step).is_some_and(|index| relied.iter().flatten().any(|name| *name == index));
@@ -477,7 +590,7 @@ fn used_index(step: &str) -> Option<String> {
         return Some(format!("primary key of {table}"));
     }
     let (_, name) = rest.split_once("INDEX ")?;
-    name.split_whitespace().next().map(|name| name.to_lowercase())
+    name.split_whitespace().next().map(str::to_lowercase)
 }
 
 /// What an engine calls the indexes that `table(column, …)` or a name means.
@@ -485,19 +598,31 @@ fn index_names(schema: &Schema, wanted: &str) -> Vec<String> {
     let Some((table, columns)) = wanted.trim_end_matches(')').split_once('(') else {
         return vec![wanted.to_lowercase()];
     };
-    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '"').collect::<String>().to_lowercase();
+    let plain = |text: &str| {
+        text.chars()
+            .filter(|c| !c.is_whitespace() && *c != '"')
+            .collect::<String>()
+            .to_lowercase()
+    };
     let columns: Vec<String> = columns.split(',').map(plain).collect();
     let table = table.trim().to_lowercase();
-    let Some(known) = schema.tables.get(&table) else { return Vec::new() };
+    let Some(known) = schema.tables.get(&table) else {
+        return Vec::new();
+    };
     let mut names = Vec::new();
-    let key = known.primary_key.as_ref().map(|key| key.columns.iter().map(|name| plain(name)).collect::<Vec<_>>());
+    let key = known
+        .primary_key
+        .as_ref()
+        .map(|key| key.columns.iter().map(|name| plain(name)).collect::<Vec<_>>());
     if key.as_ref() == Some(&columns) {
         names.push(format!("primary key of {table}"));
         names.push(format!("{table}_pkey"));
         // SQLite numbers them with the unique constraints, in their order.
-        names.extend((1..=9).map(|number| format!("sqlite_autoindex_{table}_{number}")).filter(|name| {
-            !known.indexes.iter().any(|index| index.name.to_lowercase() == *name)
-        }));
+        names.extend(
+            (1..=9)
+                .map(|number| format!("sqlite_autoindex_{table}_{number}"))
+                .filter(|name| !known.indexes.iter().any(|index| index.name.to_lowercase() == *name)),
+        );
     }
     for index in &known.indexes {
         let own: Vec<String> = index.columns.iter().map(|column| plain(&column.text)).collect();
@@ -510,7 +635,7 @@ fn index_names(schema: &Schema, wanted: &str) -> Vec<String> {
 
 /// The tables of the indexes that queries rely on.
 fn relied_tables(queries: &Queries) -> BTreeSet<String> {
-    let wanted = queries.queries.iter().flat_map(|query| query.indexes.list());
+    let wanted = queries.list.iter().flat_map(|query| query.indexes.list());
     let tables = wanted.filter_map(|wanted| wanted.split_once('(').map(|(table, _)| table.trim().to_lowercase()));
     tables.filter(|table| !queries.small.contains(table)).collect()
 }
@@ -518,7 +643,9 @@ fn relied_tables(queries: &Queries) -> BTreeSet<String> {
 /// How many parameters a statement of PostgreSQL has.
 fn parameters(text: &str) -> usize {
     let tokens = lexer::tokens(Engine::Postgres, text);
-    let numbers = tokens.windows(2).filter(|pair| pair[0].is_symbol('$') && pair[1].kind == Kind::Number);
+    let numbers = tokens
+        .windows(2)
+        .filter(|pair| pair[0].is_symbol('$') && pair[1].kind == Kind::Number);
     numbers.filter_map(|pair| pair[1].text.parse().ok()).max().unwrap_or(0)
 }
 
@@ -527,15 +654,27 @@ mod tests {
     use super::*;
 
     fn problems(step: &str, text: &str, relied: &str) -> Vec<String> {
-        sqlite_problems(&[step.to_owned()], text, &[vec![relied.to_owned()]], &["small".to_owned()], false)
+        sqlite_problems(
+            &[step.to_owned()],
+            text,
+            &[vec![relied.to_owned()]],
+            &["small".to_owned()],
+            false,
+        )
     }
 
     #[test]
     fn whole_tables_sorts_and_indexes_made_on_the_way_are_problems() {
         assert_eq!(problems("SCAN t", "SELECT 1", ""), ["it reads t whole"]);
-        assert_eq!(problems("SCAN t USING COVERING INDEX i", "SELECT 1", "i"), ["it reads t whole"]);
+        assert_eq!(
+            problems("SCAN t USING COVERING INDEX i", "SELECT 1", "i"),
+            ["it reads t whole"]
+        );
         assert_eq!(problems("USE TEMP B-TREE FOR ORDER BY", "SELECT 1", "").len(), 1);
-        assert_eq!(problems("SEARCH t USING AUTOMATIC COVERING INDEX (a=?)", "SELECT 1", "").len(), 1);
+        assert_eq!(
+            problems("SEARCH t USING AUTOMATIC COVERING INDEX (a=?)", "SELECT 1", "").len(),
+            1
+        );
     }
 
     #[test]

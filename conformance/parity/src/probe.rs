@@ -101,7 +101,9 @@ pub async fn probe(postgres: &Loaded, sqlite: &Loaded, config: &Config) -> Resul
     let mut runner = run::Runner::open(postgres, sqlite).await?;
     let mut probes = Probes::default();
     for (key, table) in &postgres.schema.tables {
-        let Some(other) = pairs.get(key).and_then(|name| sqlite.schema.tables.get(name)) else { continue };
+        let Some(other) = pairs.get(key).and_then(|name| sqlite.schema.tables.get(name)) else {
+            continue;
+        };
         let plan = TablePlan::new(key, table, other);
         let parents = parents(postgres, sqlite, &pairs, key);
         let list = plan.probes();
@@ -121,7 +123,9 @@ pub async fn probe(postgres: &Loaded, sqlite: &Loaded, config: &Config) -> Resul
                     };
                     if config.allows(&disagreement.key) {
                         probes.allowed.push(disagreement);
-                    } else if disagreement.cause == Cause::Rowid || disagreement.cause == Cause::Type && !config.strict() {
+                    } else if disagreement.cause == Cause::Rowid
+                        || disagreement.cause == Cause::Type && !config.strict()
+                    {
                         probes.notes.push(disagreement);
                     } else {
                         probes.disagreements.push(disagreement);
@@ -142,13 +146,10 @@ fn parents<'a>(
     pairs: &BTreeMap<String, String>,
     key: &'a str,
 ) -> Vec<TablePlan<'a>> {
-    fn visit<'a>(
-        at: &str,
-        postgres: &'a Loaded,
-        seen: &mut BTreeSet<String>,
-        order: &mut Vec<&'a str>,
-    ) {
-        let Some((key, table)) = postgres.schema.tables.get_key_value(at) else { return };
+    fn visit<'a>(at: &str, postgres: &'a Loaded, seen: &mut BTreeSet<String>, order: &mut Vec<&'a str>) {
+        let Some((key, table)) = postgres.schema.tables.get_key_value(at) else {
+            return;
+        };
         for foreign in &table.foreign_keys {
             if foreign.parent != at && seen.insert(foreign.parent.clone()) {
                 visit(&foreign.parent, postgres, seen, order);
@@ -185,7 +186,9 @@ impl<'a> TablePlan<'a> {
     fn new(key: &'a str, postgres: &'a Table, sqlite: &'a Table) -> Self {
         let mut names = Names::default();
         for column in sqlite.columns.iter().chain(&postgres.columns) {
-            names.classes.insert(column.name.to_lowercase(), column.kind.class.clone());
+            names
+                .classes
+                .insert(column.name.to_lowercase(), column.kind.class.clone());
         }
         let mut predicates = Vec::new();
         for (engine, table) in [(Engine::Postgres, postgres), (Engine::Sqlite, sqlite)] {
@@ -260,7 +263,11 @@ impl<'a> TablePlan<'a> {
             .collect();
         for (column, other) in self.columns() {
             let name = column.name.to_lowercase();
-            let cause = if other.numbered.is_some() { Cause::Rowid } else { Cause::Constraint };
+            let cause = if other.numbered.is_some() {
+                Cause::Rowid
+            } else {
+                Cause::Constraint
+            };
             add(&name, "NULL", cause, vec![self.with(&name, Literal::Null)]);
             if column.not_null || column.default.is_some() {
                 let mut row = self.base();
@@ -285,9 +292,18 @@ impl<'a> TablePlan<'a> {
                 add(&key.columns.join("+"), "orphan", Cause::Constraint, vec![nowhere]);
             }
         }
-        let mut keys: Vec<Vec<String>> = self.postgres.primary_key.iter().map(|key| key.columns.clone()).collect();
+        let mut keys: Vec<Vec<String>> = self
+            .postgres
+            .primary_key
+            .iter()
+            .map(|key| key.columns.clone())
+            .collect();
         for table in [self.postgres, self.sqlite] {
-            for index in table.indexes.iter().filter(|index| index.unique && index.predicate.is_none()) {
+            for index in table
+                .indexes
+                .iter()
+                .filter(|index| index.unique && index.predicate.is_none())
+            {
                 if index.columns.iter().all(|column| !column.expression) {
                     keys.push(index.columns.iter().map(|column| column.text.clone()).collect());
                 }
@@ -305,20 +321,42 @@ impl<'a> TablePlan<'a> {
                     None => twin.remove(name),
                 };
             }
-            add(&key.join("+"), "duplicate", Cause::Constraint, vec![self.base(), twin.clone()]);
+            add(
+                &key.join("+"),
+                "duplicate",
+                Cause::Constraint,
+                vec![self.base(), twin.clone()],
+            );
             for name in &key {
                 let class = self.postgres.column(name).map(|column| &column.kind.class);
-                if let (Some(Class::Text | Class::TextNoCase), Some(Literal::Text(text))) = (class, self.rows[0].get(name)) {
+                if let (Some(Class::Text | Class::TextNoCase), Some(Literal::Text(text))) =
+                    (class, self.rows[0].get(name))
+                {
                     let mut other_case = twin.clone();
                     other_case.insert(name.clone(), Literal::Text(text.to_uppercase()));
-                    add(&key.join("+"), "duplicate in capitals", Cause::Constraint, vec![self.base(), other_case]);
+                    add(
+                        &key.join("+"),
+                        "duplicate in capitals",
+                        Cause::Constraint,
+                        vec![self.base(), other_case],
+                    );
                     let mut blank = twin.clone();
                     blank.insert(name.clone(), Literal::Text(format!("{text} ")));
-                    add(&key.join("+"), "duplicate with a trailing blank", Cause::Constraint, vec![self.base(), blank]);
+                    add(
+                        &key.join("+"),
+                        "duplicate with a trailing blank",
+                        Cause::Constraint,
+                        vec![self.base(), blank],
+                    );
                 }
             }
         }
-        add("row", "a second one", Cause::Constraint, vec![self.base(), self.rows[1].clone()]);
+        add(
+            "row",
+            "a second one",
+            Cause::Constraint,
+            vec![self.base(), self.rows[1].clone()],
+        );
         probes
     }
 }

@@ -16,15 +16,27 @@ pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose
     let mut out = String::new();
     for loaded in [postgres, sqlite] {
         let engine = loaded.schema.engine;
-        let (schema, rows): (Vec<_>, Vec<_>) =
-            loaded.schema.failures.iter().partition(|failure| failure.changes_schema || verbose);
+        let (schema, rows): (Vec<_>, Vec<_>) = loaded
+            .schema
+            .failures
+            .iter()
+            .partition(|failure| failure.changes_schema || verbose);
         for failure in schema {
-            line(&mut out, &format!("failed  {engine}  {}: {}", failure.origin, failure.error));
+            line(
+                &mut out,
+                &format!("failed  {engine}  {}: {}", failure.origin, failure.error),
+            );
             line(&mut out, &format!("        {}", failure.statement));
         }
         if let [first, ..] = rows.as_slice() {
             let count = rows.len();
-            line(&mut out, &format!("failed  {engine}  {count} × statements that only change rows: {}: {}", first.origin, first.error));
+            line(
+                &mut out,
+                &format!(
+                    "failed  {engine}  {count} × statements that only change rows: {}: {}",
+                    first.origin, first.error
+                ),
+            );
         }
     }
     for entry in &comparison.stale {
@@ -39,7 +51,10 @@ pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose
                 line(&mut out, &format!("not run {}  {skipped}", loaded.schema.engine));
             }
             for (kind, names) in others(loaded) {
-                line(&mut out, &format!("apart   {}  {kind}: {}", loaded.schema.engine, names.join(", ")));
+                line(
+                    &mut out,
+                    &format!("apart   {}  {kind}: {}", loaded.schema.engine, names.join(", ")),
+                );
             }
         }
     } else {
@@ -48,7 +63,13 @@ pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose
     for loaded in [postgres, sqlite] {
         if !loaded.schema.runner_tables.is_empty() {
             let names = loaded.schema.runner_tables.join(", ");
-            line(&mut out, &format!("left out {}  tables of the migration runner: {names}", loaded.schema.engine));
+            line(
+                &mut out,
+                &format!(
+                    "left out {}  tables of the migration runner: {names}",
+                    loaded.schema.engine
+                ),
+            );
         }
     }
     summary(&mut out, comparison, postgres, sqlite);
@@ -77,7 +98,10 @@ fn grouped(differences: &[Difference]) -> Vec<Vec<&Difference>> {
             groups.push(vec![difference]);
             continue;
         };
-        if let Some(group) = places.get(&(group.as_str(), difference.meaning.as_str())).and_then(|at| groups.get_mut(*at)) {
+        if let Some(group) = places
+            .get(&(group.as_str(), difference.meaning.as_str()))
+            .and_then(|at| groups.get_mut(*at))
+        {
             group.push(difference);
         } else {
             places.insert((group, &difference.meaning), groups.len());
@@ -109,7 +133,11 @@ fn groups(out: &mut String, word: &str, differences: &[Difference], verbose: boo
 /// The name without its kind.
 fn short(difference: &Difference) -> String {
     let object = &difference.object;
-    object.strip_prefix("column ").or_else(|| object.strip_prefix("primary key of ")).unwrap_or(object).to_owned()
+    object
+        .strip_prefix("column ")
+        .or_else(|| object.strip_prefix("primary key of "))
+        .unwrap_or(object)
+        .to_owned()
 }
 
 fn single(out: &mut String, word: &str, difference: &Difference) {
@@ -121,8 +149,20 @@ fn single(out: &mut String, word: &str, difference: &Difference) {
             None => text.to_owned(),
         }
     };
-    line(out, &format!("        PostgreSQL  {}", side(&difference.postgres, &difference.postgres_origin)));
-    line(out, &format!("        SQLite      {}", side(&difference.sqlite, &difference.sqlite_origin)));
+    line(
+        out,
+        &format!(
+            "        PostgreSQL  {}",
+            side(&difference.postgres, &difference.postgres_origin)
+        ),
+    );
+    line(
+        out,
+        &format!(
+            "        SQLite      {}",
+            side(&difference.sqlite, &difference.sqlite_origin)
+        ),
+    );
 }
 
 fn note_lines(out: &mut String, notes: &[Difference]) {
@@ -151,7 +191,12 @@ fn summary(out: &mut String, comparison: &Comparison, postgres: &Loaded, sqlite:
     let verdict = if comparison.incomplete {
         let of = |engine: Engine| {
             let loaded = if engine == Engine::Postgres { postgres } else { sqlite };
-            loaded.schema.failures.iter().filter(|failure| failure.changes_schema).count()
+            loaded
+                .schema
+                .failures
+                .iter()
+                .filter(|failure| failure.changes_schema)
+                .count()
         };
         format!(
             "incomplete: {} statements of PostgreSQL and {} of SQLite failed; {} differences that they may explain are not judged",

@@ -38,12 +38,15 @@ impl Side {
             Engine::Sqlite => &["sqlite"],
         };
         if let Some((scheme, _)) = text.split_once("://") {
-            let shown = Url::parse(text).map_or_else(|_| format!("{scheme}://…"), |mut url| {
-                if url.password().is_some() {
-                    let _ = url.set_password(Some("***"));
-                }
-                url.to_string()
-            });
+            let shown = Url::parse(text).map_or_else(
+                |_| format!("{scheme}://…"),
+                |mut url| {
+                    if url.password().is_some() {
+                        let _ = url.set_password(Some("***"));
+                    }
+                    url.to_string()
+                },
+            );
             if !schemes.contains(&scheme) {
                 return Err(Error::Url {
                     url: shown,
@@ -62,7 +65,9 @@ impl Side {
         let mut file = File::open(&path).map_err(Error::file("read", &path))?;
         if file.read_exact(&mut magic).is_ok() && &magic == b"SQLite format 3" {
             return match engine {
-                Engine::Sqlite => Ok(Self::Database(SqliteConnectOptions::new().filename(&path).to_url_lossy().into())),
+                Engine::Sqlite => Ok(Self::Database(
+                    SqliteConnectOptions::new().filename(&path).to_url_lossy().into(),
+                )),
                 Engine::Postgres => Err(Error::Url {
                     url: text.to_owned(),
                     engine,
@@ -77,7 +82,12 @@ impl Side {
         match self {
             Self::Directory(path) | Self::File(path) => path.display().to_string(),
             Self::Database(url) => match Url::parse(url) {
-                Ok(url) => format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path()),
+                Ok(url) => format!(
+                    "{}://{}{}",
+                    url.scheme(),
+                    url.host_str().unwrap_or_default(),
+                    url.path()
+                ),
                 Err(_) => "the database".to_owned(),
             },
         }
@@ -135,7 +145,9 @@ pub async fn load(engine: Engine, side: &Side, options: &Options) -> Result<Load
         return Err(Error::NoTable {
             engine,
             side: loaded.shown,
-            failures: failures.map(|failure| format!("{}: {}", failure.origin, failure.error)).collect(),
+            failures: failures
+                .map(|failure| format!("{}: {}", failure.origin, failure.error))
+                .collect(),
         });
     }
     Ok(loaded)
@@ -156,11 +168,19 @@ fn sources(engine: Engine, side: &Side, options: &Options) -> Result<(Vec<Migrat
         Side::Directory(directory) => {
             for migration in &migrations {
                 let shown = migration.file.display().to_string();
-                sources.push(source(engine, &directory.join(&migration.file), shown, migration.version.clone())?);
+                sources.push(source(
+                    engine,
+                    &directory.join(&migration.file),
+                    shown,
+                    migration.version.clone(),
+                )?);
             }
         }
         Side::File(path) => {
-            let shown = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+            let shown = path.file_name().map_or_else(
+                || path.display().to_string(),
+                |name| name.to_string_lossy().into_owned(),
+            );
             sources.push(source(engine, path, shown, String::new())?);
         }
         Side::Database(_) => {}
@@ -201,21 +221,38 @@ fn postgres_treatment(statement: &Statement) -> Treatment {
     let upper = statement.text.to_ascii_uppercase();
     match words.as_slice() {
         // Each statement is its own transaction: one that fails then takes no other with it.
-        ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "LOCK", ..] | ["START", "TRANSACTION", ..] => {
-            Treatment::Pass
-        }
-        ["GRANT" | "REVOKE" | "REASSIGN" | "COMMENT" | "VACUUM" | "ANALYZE" | "NOTIFY" | "LISTEN" | "CHECKPOINT", ..]
+        [
+            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "LOCK",
+            ..,
+        ]
+        | ["START", "TRANSACTION", ..] => Treatment::Pass,
+        [
+            "GRANT" | "REVOKE" | "REASSIGN" | "COMMENT" | "VACUUM" | "ANALYZE" | "NOTIFY" | "LISTEN" | "CHECKPOINT",
+            ..,
+        ]
         | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
         | ["SET", "ROLE" | "SESSION" | "TRANSACTION" | "CONSTRAINTS", ..]
         | ["SECURITY", "LABEL", ..] => Treatment::Pass,
-        ["CREATE" | "ALTER" | "DROP", "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SYSTEM" | "SUBSCRIPTION", ..] => {
-            Treatment::Skip(ON_THE_SERVER)
-        }
-        ["DO", ..] if ["CREATE ROLE", "CREATE USER", "ALTER ROLE", "ALTER SYSTEM"].iter().any(|word| upper.contains(word)) => {
+        [
+            "CREATE" | "ALTER" | "DROP",
+            "ROLE" | "USER" | "GROUP" | "DATABASE" | "TABLESPACE" | "SYSTEM" | "SUBSCRIPTION",
+            ..,
+        ] => Treatment::Skip(ON_THE_SERVER),
+        ["DO", ..]
+            if ["CREATE ROLE", "CREATE USER", "ALTER ROLE", "ALTER SYSTEM"]
+                .iter()
+                .any(|word| upper.contains(word)) =>
+        {
             Treatment::Skip(ON_THE_SERVER)
         }
         ["ALTER", ..] if words_contain(&upper, "OWNER TO") => Treatment::Pass,
-        ["SET", "LOCAL", ..] => Treatment::Run(format!("SET {}", statement.text.trim_start()[3..].trim_start().get(5..).unwrap_or_default())),
+        ["SET", "LOCAL", ..] => Treatment::Run(format!(
+            "SET {}",
+            statement.text.trim_start()[3..]
+                .trim_start()
+                .get(5..)
+                .unwrap_or_default()
+        )),
         _ => Treatment::Run(statement.text.clone()),
     }
 }
@@ -228,10 +265,20 @@ fn sqlite_treatment(statement: &Statement) -> Treatment {
     let words = statement.words(Engine::Sqlite);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "VACUUM" | "ANALYZE", ..] => Treatment::Pass,
+        [
+            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "VACUUM" | "ANALYZE",
+            ..,
+        ] => Treatment::Pass,
         ["ATTACH" | "DETACH", ..] => Treatment::Skip("it would open another file"),
         ["PRAGMA", rest @ ..] => {
-            let keeps = ["FOREIGN_KEYS", "LEGACY_ALTER_TABLE", "WRITABLE_SCHEMA", "USER_VERSION", "APPLICATION_ID", "SCHEMA_VERSION"];
+            let keeps = [
+                "FOREIGN_KEYS",
+                "LEGACY_ALTER_TABLE",
+                "WRITABLE_SCHEMA",
+                "USER_VERSION",
+                "APPLICATION_ID",
+                "SCHEMA_VERSION",
+            ];
             if rest.iter().any(|word| keeps.contains(word)) {
                 Treatment::Run(statement.text.clone())
             } else {
@@ -244,11 +291,18 @@ fn sqlite_treatment(statement: &Statement) -> Treatment {
 
 fn failure(engine: Engine, source: &Source, statement: &Statement, error: &sqlx::Error) -> Failure {
     let words = statement.words(engine);
-    let changes_schema = matches!(
-        words.first().map(String::as_str),
-        Some("CREATE" | "ALTER" | "DROP" | "DO" | "COMMENT") | None
-    ) || words.first().is_some_and(|word| !matches!(word.as_str(), "INSERT" | "UPDATE" | "DELETE" | "SELECT" | "WITH" | "REPLACE" | "PRAGMA" | "SET" | "REINDEX"));
-    let beginning: String = statement.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect();
+    let only_rows = [
+        "INSERT", "UPDATE", "DELETE", "SELECT", "WITH", "REPLACE", "PRAGMA", "SET", "REINDEX", "TRUNCATE",
+    ];
+    let changes_schema = words.first().is_none_or(|word| !only_rows.contains(&word.as_str()));
+    let beginning: String = statement
+        .text
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(100)
+        .collect();
     let message = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         error => error.to_string(),
@@ -261,33 +315,18 @@ fn failure(engine: Engine, source: &Source, statement: &Statement, error: &sqlx:
         },
         statement: beginning,
         error: message,
-        names: named_objects(engine, &statement.text),
+        names: names(engine, &statement.text),
         changes_schema,
     }
 }
 
-/// Names behind TABLE, ON, VIEW, INDEX, TO in a statement.
-fn named_objects(engine: Engine, text: &str) -> Vec<String> {
-    let tokens = lexer::tokens(engine, text);
-    let mut names = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        if !["TABLE", "ON", "VIEW", "INDEX", "TO", "INTO", "TYPE"].iter().any(|word| token.is(word)) {
-            continue;
-        }
-        let mut rest = tokens[at + 1..].iter().skip_while(|token| {
-            ["IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY"].iter().any(|word| token.is(word))
-        });
-        if let Some(mut name) = rest.next().filter(|token| token.is_name()) {
-            while rest.next().is_some_and(|token| token.is_symbol('.')) {
-                match rest.next() {
-                    Some(next) => name = next,
-                    None => break,
-                }
-            }
-            names.push(name.text.to_lowercase());
-        }
-    }
-    names
+/// All names in a statement, in lower case.
+fn names(engine: Engine, text: &str) -> Vec<String> {
+    lexer::tokens(engine, text)
+        .into_iter()
+        .filter(lexer::Token::is_name)
+        .map(|token| token.text.to_lowercase())
+        .collect()
 }
 
 async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
@@ -295,8 +334,13 @@ async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
     let (url, database) = match side {
         Side::Database(url) => (url.clone(), Database::Named),
         Side::Directory(_) | Side::File(_) => {
-            let server = PostgresServer::shared().await.map_err(|error| Error::Databases(error.to_string()))?;
-            let database = server.empty_database().await.map_err(|error| Error::Databases(error.to_string()))?;
+            let server = PostgresServer::shared()
+                .await
+                .map_err(|error| Error::Databases(error.to_string()))?;
+            let database = server
+                .empty_database()
+                .await
+                .map_err(|error| Error::Databases(error.to_string()))?;
             (database.url().to_owned(), Database::Postgres(database))
         }
     };
@@ -319,7 +363,10 @@ async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
                     continue;
                 }
             };
-            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(&mut connection).await {
+            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text.clone()))
+                .execute(&mut connection)
+                .await
+            {
                 failures.push((text, failure(engine, source, statement, &error)));
                 if !matches!(error, sqlx::Error::Database(_)) {
                     // The connection is of no more use: the statement ended it.
@@ -336,7 +383,11 @@ async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
         let before = failures.len();
         let mut left = Vec::new();
         for (text, failure) in failures {
-            if sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(&mut connection).await.is_err() {
+            if sqlx::raw_sql(AssertSqlSafe(text.clone()))
+                .execute(&mut connection)
+                .await
+                .is_err()
+            {
                 left.push((text, failure));
             }
         }
@@ -386,7 +437,9 @@ async fn next_transaction(connection: &mut PgConnection) -> Result<i64> {
         .fetch_one(connection)
         .await
         .map_err(Error::database(Engine::Postgres, "name its next transaction"))?;
-    let text: String = row.try_get_unchecked(0).map_err(Error::database(Engine::Postgres, "name its next transaction"))?;
+    let text: String = row
+        .try_get_unchecked(0)
+        .map_err(Error::database(Engine::Postgres, "name its next transaction"))?;
     Ok(text.parse().unwrap_or(0))
 }
 
@@ -404,7 +457,9 @@ async fn load_sqlite(side: &Side, sources: &[Source]) -> Result<Loaded> {
     options = match side {
         Side::Database(_) => options.read_only(true),
         // Nobody needs the file after a crash.
-        _ => options.journal_mode(SqliteJournalMode::Memory).synchronous(SqliteSynchronous::Off),
+        _ => options
+            .journal_mode(SqliteJournalMode::Memory)
+            .synchronous(SqliteSynchronous::Off),
     };
     let mut connection = SqliteConnection::connect_with(&options)
         .await
@@ -430,9 +485,10 @@ async fn load_sqlite(side: &Side, sources: &[Source]) -> Result<Loaded> {
             }
         }
         // Each runner starts a file with SQLite's own settings.
-        let _ = sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = RESET")
-            .execute(&mut connection)
-            .await;
+        let _ =
+            sqlx::raw_sql("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF; PRAGMA writable_schema = RESET")
+                .execute(&mut connection)
+                .await;
         let after = catalog::sqlite::snapshot(&mut connection, &before)
             .await
             .map_err(Error::database(engine, "read the catalog"))?;
@@ -471,14 +527,16 @@ async fn load_sqlite(side: &Side, sources: &[Source]) -> Result<Loaded> {
 /// Runs a statement; a collation that the program registers has a stand-in.
 async fn execute_sqlite(connection: &mut SqliteConnection, text: &str) -> Result<(), sqlx::Error> {
     for _ in 0..8 {
-        let run = sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut *connection).await;
+        let run = sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
+            .execute(&mut *connection)
+            .await;
         let Err(error) = run else { return Ok(()) };
         let message = error.to_string();
         let Some((_, name)) = message.split_once("no such collation sequence: ") else {
             return Err(error);
         };
         let name: String = name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        connection.lock_handle().await?.create_collation(&name, |a, b| a.cmp(b))?;
+        connection.lock_handle().await?.create_collation(&name, Ord::cmp)?;
     }
     Err(sqlx::Error::Protocol("more than 8 unknown collations".to_owned()))
 }

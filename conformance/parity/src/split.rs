@@ -108,9 +108,7 @@ fn is_block_open(tokens: &[Token], opens: impl Fn(Option<&Token>, &Token) -> boo
 
 fn is_copy_from_input(tokens: &[Token]) -> bool {
     tokens.first().is_some_and(|token| token.is("COPY"))
-        && tokens
-            .windows(2)
-            .any(|pair| pair[0].is("FROM") && pair[1].is("STDIN"))
+        && tokens.windows(2).any(|pair| pair[0].is("FROM") && pair[1].is("STDIN"))
 }
 
 /// The part of a file that takes a database up, for runners that keep both directions in one file (goose, sql-migrate,
@@ -137,12 +135,16 @@ pub(crate) fn up_section(text: &str) -> String {
 /// `Some(true)` for a line that starts the Up section, `Some(false)` for one that starts the Down section.
 fn direction(line: &str) -> Option<bool> {
     let comment = line.trim().trim_start_matches('\u{feff}').strip_prefix("--")?;
-    let words = comment.trim_matches(|c: char| c == '-' || c.is_whitespace()).to_ascii_lowercase();
+    let words = comment
+        .trim_matches(|c: char| c == '-' || c.is_whitespace())
+        .to_ascii_lowercase();
     let words: Vec<&str> = words.split_whitespace().collect();
     match words.as_slice() {
         ["+goose" | "+migrate", "up", ..] | ["migrate:up", ..] | ["up"] => Some(true),
-        ["+goose" | "+migrate", "down", ..] | ["migrate:down", ..] | ["down"] => Some(false),
-        ["create", "above", "/", "drop", "below"] => Some(false),
+        ["+goose" | "+migrate", "down", ..]
+        | ["migrate:down", ..]
+        | ["down"]
+        | ["create", "above", "/", "drop", "below"] => Some(false),
         _ => None,
     }
 }
@@ -160,13 +162,15 @@ mod tests {
 
     #[test]
     fn bodies_of_triggers_functions_and_rules_stay_whole() {
-        let trigger = "CREATE TRIGGER t AFTER UPDATE ON a BEGIN\n UPDATE a SET b = CASE WHEN c THEN 1 END;\n DELETE FROM d;\nEND";
+        let trigger =
+            "CREATE TRIGGER t AFTER UPDATE ON a BEGIN\n UPDATE a SET b = CASE WHEN c THEN 1 END;\n DELETE FROM d;\nEND";
         assert_eq!(
             split(Engine::Sqlite, &format!("{trigger};\nSELECT 1")),
             [(1, trigger.to_owned()), (5, "SELECT 1".to_owned())]
         );
         let function = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN a; RETURN NEW; END; $$";
-        let atomic = "CREATE OR REPLACE FUNCTION g() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END";
+        let atomic =
+            "CREATE OR REPLACE FUNCTION g() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END";
         let rule = "CREATE RULE r AS ON INSERT TO a DO ALSO (DELETE FROM b; DELETE FROM c)";
         let all = split(Engine::Postgres, &format!("{function};{atomic};{rule};;\n;"));
         assert_eq!(all, [function, atomic, rule].map(|text| (1, text.to_owned())));
@@ -174,10 +178,7 @@ mod tests {
 
     #[test]
     fn transactions_are_statements_and_begin_no_body() {
-        assert_eq!(
-            split(Engine::Sqlite, "BEGIN;\nCREATE TABLE a (b);\nEND;").len(),
-            3
-        );
+        assert_eq!(split(Engine::Sqlite, "BEGIN;\nCREATE TABLE a (b);\nEND;").len(), 3);
     }
 
     #[test]
@@ -200,7 +201,11 @@ mod tests {
         ] {
             let text = format!("{up}\nCREATE TABLE a (b int);\n{down}\nDROP TABLE a;\n");
             let up = up_section(&text);
-            assert_eq!(split(Engine::Sqlite, &up), [(2, "CREATE TABLE a (b int)".to_owned())], "{text}");
+            assert_eq!(
+                split(Engine::Sqlite, &up),
+                [(2, "CREATE TABLE a (b int)".to_owned())],
+                "{text}"
+            );
         }
         assert_eq!(up_section("-- up to date\nSELECT 1;"), "-- up to date\nSELECT 1;");
     }

@@ -79,7 +79,11 @@ fn is_accounted(engine: Engine, text: &str, known: &std::collections::BTreeSet<S
     let name = |token: &lexer::Token| token.text.trim_matches('\'').to_lowercase();
     // SQLite takes a name in single quotes.
     let may_be_name = |token: &lexer::Token| token.is_name() || (engine == Engine::Sqlite && token.kind == Kind::Text);
-    tokens.iter().skip(1).take(12).any(|token| may_be_name(token) && known.contains(&name(token)))
+    tokens
+        .iter()
+        .skip(1)
+        .take(12)
+        .any(|token| may_be_name(token) && known.contains(&name(token)))
 }
 
 async fn sqlite_text(url: &str) -> Result<String> {
@@ -116,7 +120,10 @@ async fn postgres_text(loaded: &Loaded) -> Result<String, String> {
         Some(Source::Container { .. }) => {
             let (container, inside) = container(&loaded.url).await?;
             let mut command = Command::new("docker");
-            command.args(["exec", &container, "pg_dump"]).args(arguments).arg(format!("--dbname={inside}"));
+            command
+                .args(["exec", &container, "pg_dump"])
+                .args(arguments)
+                .arg(format!("--dbname={inside}"));
             command
         }
         Some(Source::Binaries { directory }) => {
@@ -131,7 +138,10 @@ async fn postgres_text(loaded: &Loaded) -> Result<String, String> {
             command
         }
     };
-    let output = command.output().await.map_err(|error| format!("pg_dump can't be run: {error}"))?;
+    let output = command
+        .output()
+        .await
+        .map_err(|error| format!("pg_dump can't be run: {error}"))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
         return Err(format!("pg_dump fails: {}", message.lines().next().unwrap_or_default()));
@@ -151,7 +161,11 @@ async fn container(url: &str) -> Result<(String, String), String> {
         .await
         .map_err(|error| format!("docker can't be run: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let id = text.lines().next().ok_or_else(|| format!("no container publishes port {port}"))?.to_owned();
+    let id = text
+        .lines()
+        .next()
+        .ok_or_else(|| format!("no container publishes port {port}"))?
+        .to_owned();
     let changed = url.set_host(Some("127.0.0.1")).is_ok() && url.set_port(Some(5432)).is_ok();
     if !changed {
         return Err("the URL has no host".to_owned());
@@ -161,7 +175,12 @@ async fn container(url: &str) -> Result<(String, String), String> {
 
 fn newest_pg_dump() -> Option<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
-    for entry in Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten() {
+    for entry in Path::new("/usr/lib/postgresql")
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let program = entry.path().join("bin/pg_dump");
         if let (true, Ok(version)) = (program.is_file(), entry.file_name().to_string_lossy().parse()) {
             found.push((version, program));
@@ -170,5 +189,8 @@ fn newest_pg_dump() -> Option<PathBuf> {
     found.sort();
     let path = env::var_os("PATH").unwrap_or_default();
     let on_path = env::split_paths(&path).map(|directory| directory.join("pg_dump"));
-    found.pop().map(|(_, program)| program).or_else(|| on_path.into_iter().find(|program| program.is_file()))
+    found
+        .pop()
+        .map(|(_, program)| program)
+        .or_else(|| on_path.into_iter().find(|program| program.is_file()))
 }

@@ -17,7 +17,11 @@ async fn project(name: &str) -> Project {
 }
 
 fn keys(probes: &Probes) -> Vec<&str> {
-    probes.disagreements.iter().map(|disagreement| disagreement.key.as_str()).collect()
+    probes
+        .disagreements
+        .iter()
+        .map(|disagreement| disagreement.key.as_str())
+        .collect()
 }
 
 #[rstest]
@@ -28,7 +32,9 @@ fn keys(probes: &Probes) -> Vec<&str> {
 #[tokio::test]
 async fn every_table_of_a_pair_is_probed_and_the_engines_agree(#[case] name: &str, #[case] expected: &[&str]) {
     let project = project(name).await;
-    let probes = probe(&project.postgres, &project.sqlite, &project.config).await.unwrap();
+    let probes = probe(&project.postgres, &project.sqlite, &project.config)
+        .await
+        .unwrap();
     assert_eq!(probes.unprobed, Vec::<String>::new());
     assert_eq!(keys(&probes), expected);
     assert!(probes.tried > 80, "{}", probes.tried);
@@ -40,17 +46,39 @@ async fn a_constraint_that_one_engine_lacks_is_found_by_a_row() {
     let users = "1_users.up.sql";
     let members = "2_rooms.up.sql";
     for (file, from, to, expected) in [
-        (users, "length(password_hash) = 32", "length(password_hash) >= 32", "probe.users.password_hash.length 33"),
+        (
+            users,
+            "length(password_hash) = 32",
+            "length(password_hash) >= 32",
+            "probe.users.password_hash.length 33",
+        ),
         (users, "0 <= score AND ", "", "probe.users.score.-1"),
         (members, "role TEXT NOT NULL", "role TEXT", "probe.members.role.NULL"),
-        (members, "REFERENCES rooms ON DELETE CASCADE ON UPDATE CASCADE", "", "probe.members.room_id.orphan"),
-        (members, "PRIMARY KEY (room_id, user_id)", "PRIMARY KEY (room_id, user_id, role)", "probe.members.room_id+user_id.duplicate"),
+        (
+            members,
+            "REFERENCES rooms ON DELETE CASCADE ON UPDATE CASCADE",
+            "",
+            "probe.members.room_id.orphan",
+        ),
+        (
+            members,
+            "PRIMARY KEY (room_id, user_id)",
+            "PRIMARY KEY (room_id, user_id, role)",
+            "probe.members.room_id+user_id.duplicate",
+        ),
     ] {
         let sqlite = project.load_with(&plant(Sqlite, file, from, to, &[])).await;
         let probes = probe(&project.postgres, &sqlite, &project.config).await.unwrap();
-        assert!(keys(&probes).contains(&expected), "{from} → {to}: {:?} {:?}", keys(&probes), probes.unprobed);
+        assert!(
+            keys(&probes).contains(&expected),
+            "{from} → {to}: {:?} {:?}",
+            keys(&probes),
+            probes.unprobed
+        );
     }
-    let postgres = project.load_with(&plant(Postgres, members, " DEFAULT 'reader'", "", &[])).await;
+    let postgres = project
+        .load_with(&plant(Postgres, members, " DEFAULT 'reader'", "", &[]))
+        .await;
     let probes = probe(&postgres, &project.sqlite, &project.config).await.unwrap();
     assert_eq!(keys(&probes), ["probe.members.role.left out"]);
 }

@@ -21,7 +21,12 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 }
 
 async fn side(engine: Engine, directory: &Path) -> Result<Loaded, Error> {
-    load(engine, &Side::parse(engine, directory.to_str().unwrap()).unwrap(), &Options::default()).await
+    load(
+        engine,
+        &Side::parse(engine, directory.to_str().unwrap()).unwrap(),
+        &Options::default(),
+    )
+    .await
 }
 
 async fn both(postgres: &[(&str, &str)], sqlite: &[(&str, &str)]) -> (Loaded, Loaded, Comparison) {
@@ -53,10 +58,13 @@ async fn a_statement_that_fails_is_named_with_its_line_and_the_rest_is_compared(
         .iter()
         .map(|failure| format!("{} {} {}", failure.origin, failure.changes_schema, failure.error))
         .collect();
-    assert_eq!(shown, [
-        "1_a.sql:3 true type \"no_such_type\" does not exist",
-        "1_a.sql:6 false relation \"nowhere\" does not exist"
-    ]);
+    assert_eq!(
+        shown,
+        [
+            "1_a.sql:3 true type \"no_such_type\" does not exist",
+            "1_a.sql:6 false relation \"nowhere\" does not exist"
+        ]
+    );
     assert_eq!(sqlite.schema.failures[0].origin.line, Some(3));
     assert!(comparison.incomplete && !comparison.is_alike());
     // What the failure explains is not judged, what it does not explain is.
@@ -110,7 +118,12 @@ async fn what_only_one_engine_can_have_is_no_drift() {
         )],
     )
     .await;
-    assert_eq!(postgres.schema.failures.len() + sqlite.schema.failures.len(), 0, "{:#?}", postgres.schema.failures);
+    assert_eq!(
+        postgres.schema.failures.len() + sqlite.schema.failures.len(),
+        0,
+        "{:#?}",
+        postgres.schema.failures
+    );
     assert_eq!(drifts(&comparison), Vec::<String>::new());
     let others: Vec<String> = postgres.schema.others.iter().map(|other| other.kind.clone()).collect();
     for kind in ["exclusion constraint", "extension", "function", "partition", "policy"] {
@@ -133,15 +146,25 @@ async fn a_rebuilt_table_that_others_no_longer_refer_to_is_a_drift() {
     .await;
     assert!(sqlite.schema.failures.is_empty());
     assert_eq!(drifts(&comparison), ["column.a.n", "foreign_key.b(a)", "migration.2"]);
-    assert!(comparison.drifts[1].meaning.contains("there is no table a_old"), "{}", comparison.drifts[1].meaning);
+    assert!(
+        comparison.drifts[1].meaning.contains("there is no table a_old"),
+        "{}",
+        comparison.drifts[1].meaning
+    );
 }
 
 #[tokio::test]
 async fn an_index_that_a_rebuilt_table_lost_names_the_file_that_lost_it() {
     let (_, _, comparison) = both(
-        &[("1_a.sql", "CREATE TABLE a (id BIGINT PRIMARY KEY, b TEXT); CREATE INDEX i ON a (b);")],
+        &[(
+            "1_a.sql",
+            "CREATE TABLE a (id BIGINT PRIMARY KEY, b TEXT); CREATE INDEX i ON a (b);",
+        )],
         &[
-            ("1_a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT); CREATE INDEX i ON a (b);"),
+            (
+                "1_a.sql",
+                "CREATE TABLE a (id INTEGER PRIMARY KEY, b TEXT); CREATE INDEX i ON a (b);",
+            ),
             (
                 "2_rebuild.sql",
                 "CREATE TABLE c (id INTEGER PRIMARY KEY, b TEXT);\nDROP TABLE a;\nALTER TABLE c RENAME TO a;",
@@ -151,21 +174,36 @@ async fn an_index_that_a_rebuilt_table_lost_names_the_file_that_lost_it() {
     .await;
     let lost = comparison.drifts.iter().find(|drift| drift.key == "index.a.i").unwrap();
     assert_eq!(lost.postgres_origin.as_deref(), Some("1_a.sql:1"));
-    assert!(lost.sqlite_origin.as_deref().unwrap().starts_with("lost in 2_rebuild.sql"), "{lost:?}");
+    assert!(
+        lost.sqlite_origin
+            .as_deref()
+            .unwrap()
+            .starts_with("lost in 2_rebuild.sql"),
+        "{lost:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_side_without_a_table_is_an_error_that_says_why() {
     let empty = directory(&[("1_a.sql", "CREATE TABEL a (b int);")]);
     let error = side(Engine::Sqlite, empty.path()).await.unwrap_err().to_string();
-    assert!(error.contains("without a table") && error.contains("1_a.sql:1"), "{error}");
+    assert!(
+        error.contains("without a table") && error.contains("1_a.sql:1"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn files_without_numbers_may_need_each_other() {
     let (postgres, sqlite, comparison) = both(
-        &[("a.sql", "CREATE TABLE a (b INT REFERENCES b (id));"), ("b.sql", "CREATE TABLE b (id INT PRIMARY KEY);")],
-        &[("a.sql", "CREATE TABLE a (b INT REFERENCES b (id));"), ("b.sql", "CREATE TABLE b (id INTEGER PRIMARY KEY);")],
+        &[
+            ("a.sql", "CREATE TABLE a (b INT REFERENCES b (id));"),
+            ("b.sql", "CREATE TABLE b (id INT PRIMARY KEY);"),
+        ],
+        &[
+            ("a.sql", "CREATE TABLE a (b INT REFERENCES b (id));"),
+            ("b.sql", "CREATE TABLE b (id INTEGER PRIMARY KEY);"),
+        ],
     )
     .await;
     assert!(postgres.schema.failures.is_empty() && sqlite.schema.failures.is_empty());
@@ -173,7 +211,10 @@ async fn files_without_numbers_may_need_each_other() {
 }
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dialect-parity")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_dialect-parity"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -193,17 +234,33 @@ fn the_command_ends_with_0_for_alike_1_for_drift_2_for_usage() {
     let drift = schema(&other, &[]);
     assert_eq!(drift.status.code(), Some(1));
     let text = String::from_utf8(drift.stdout).unwrap();
-    assert!(text.contains("column a.b: SQLite refuses NULL here, PostgreSQL stores it"), "{text}");
+    assert!(
+        text.contains("column a.b: SQLite refuses NULL here, PostgreSQL stores it"),
+        "{text}"
+    );
     assert!(text.contains("[1_a.sql:1]"), "{text}");
     assert_eq!(schema(&nothing, &[]).status.code(), Some(2));
-    assert_eq!(run(&["schema", "--postgres", "/does/not/exist", "--sqlite", &path(&alike)]).status.code(), Some(2));
-    assert_eq!(run(&["schema", "--postgres", "mysql://x/y", "--sqlite", &path(&alike)]).status.code(), Some(2));
+    assert_eq!(
+        run(&["schema", "--postgres", "/does/not/exist", "--sqlite", &path(&alike)])
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(
+        run(&["schema", "--postgres", "mysql://x/y", "--sqlite", &path(&alike)])
+            .status
+            .code(),
+        Some(2)
+    );
 
     // Today's differences are recorded; an entry that no longer matches fails.
     let config = alike.path().join("parity.toml");
     let config = config.to_str().unwrap();
     assert_eq!(schema(&other, &["--config", config]).status.code(), Some(2));
-    assert_eq!(schema(&other, &["--config", config, "--write-allow"]).status.code(), Some(0));
+    assert_eq!(
+        schema(&other, &["--config", config, "--write-allow"]).status.code(),
+        Some(0)
+    );
     assert_eq!(schema(&other, &["--config", config]).status.code(), Some(0));
     let stale = schema(&alike, &["--config", config, "--json"]);
     assert_eq!(stale.status.code(), Some(1));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::classes;
 use crate::lexer::{self, Engine};
@@ -169,7 +169,9 @@ pub(crate) async fn read(connection: &mut PgConnection, history: &History) -> Re
         });
     }
     schema.others.sort();
-    schema.constraint_names.extend(sqlx::query_scalar::<_, String>(SEQUENCES).fetch_all(connection).await?);
+    schema
+        .constraint_names
+        .extend(sqlx::query_scalar::<_, String>(SEQUENCES).fetch_all(connection).await?);
     Ok(schema)
 }
 
@@ -179,7 +181,11 @@ async fn relations(connection: &mut PgConnection, history: &History, schema: &mu
         let namespace: String = row.try_get("schema")?;
         let bare: String = row.try_get("name")?;
         let kind: String = row.try_get("kind")?;
-        let name = if namespace == "public" { bare.clone() } else { format!("{namespace}.{bare}") };
+        let name = if namespace == "public" {
+            bare.clone()
+        } else {
+            format!("{namespace}.{bare}")
+        };
         let key = name.to_lowercase();
         if is_runner_table(&bare) {
             schema.runner_tables.push(name);
@@ -235,13 +241,17 @@ async fn columns(
     schema: &mut Schema,
 ) -> Result<()> {
     for row in sqlx::query(COLUMNS).fetch_all(connection).await? {
-        let Some((key, bare)) = relations.key(&row)? else { continue };
+        let Some((key, bare)) = relations.key(&row)? else {
+            continue;
+        };
         let name: String = row.try_get("name")?;
         if let Some(view) = schema.views.get_mut(&key) {
             view.columns.push(name);
             continue;
         }
-        let Some(table) = schema.tables.get_mut(&key) else { continue };
+        let Some(table) = schema.tables.get_mut(&key) else {
+            continue;
+        };
         let declared: String = row.try_get("declared")?;
         let type_name: String = row.try_get("type")?;
         let category: String = row.try_get("category")?;
@@ -275,10 +285,13 @@ async fn columns(
 /// leaves it out from 16 on.
 pub(crate) fn without_qualifiers(text: &str) -> String {
     let tokens = lexer::tokens(Engine::Postgres, text);
-    let is_query = tokens.first().is_some_and(|token| token.is("SELECT"))
-        || tokens.iter().take(6).any(|token| token.is("VIEW"));
+    let is_query =
+        tokens.first().is_some_and(|token| token.is("SELECT")) || tokens.iter().take(6).any(|token| token.is("VIEW"));
     let from: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at].is("FROM")).collect();
-    let ([from], false) = (from.as_slice(), !is_query || tokens.iter().any(|token| token.is("JOIN"))) else {
+    let ([from], false) = (
+        from.as_slice(),
+        !is_query || tokens.iter().any(|token| token.is("JOIN")),
+    ) else {
         return text.to_owned();
     };
     // FROM [schema.]table
@@ -286,7 +299,9 @@ pub(crate) fn without_qualifiers(text: &str) -> String {
     while tokens.get(name + 1).is_some_and(|token| token.is_symbol('.')) {
         name += 2;
     }
-    let Some(table) = tokens.get(name) else { return text.to_owned() };
+    let Some(table) = tokens.get(name) else {
+        return text.to_owned();
+    };
     if tokens.get(name + 1).is_some_and(|token| token.is_symbol(',')) {
         return text.to_owned();
     }
@@ -325,10 +340,14 @@ async fn constraints(
     schema: &mut Schema,
 ) -> Result<()> {
     for row in sqlx::query(CONSTRAINTS).fetch_all(connection).await? {
-        let Some((key, bare)) = relations.key(&row)? else { continue };
+        let Some((key, bare)) = relations.key(&row)? else {
+            continue;
+        };
         let name: String = row.try_get("name")?;
         schema.constraint_names.push(name.clone());
-        let Some(table) = schema.tables.get_mut(&key) else { continue };
+        let Some(table) = schema.tables.get_mut(&key) else {
+            continue;
+        };
         let columns: Vec<String> = row.try_get("columns")?;
         let kind: String = row.try_get("kind")?;
         let mut mentioned = vec![bare.as_str()];
@@ -349,7 +368,9 @@ async fn constraints(
             }
             "f" => {
                 let parent: i64 = row.try_get("parent")?;
-                let Some((parent, _)) = relations.names.get(&parent) else { continue };
+                let Some((parent, _)) = relations.names.get(&parent) else {
+                    continue;
+                };
                 table.foreign_keys.push(ForeignKey {
                     columns,
                     parent: parent.clone(),
@@ -442,7 +463,11 @@ async fn triggers(
         schema.triggers.push(Trigger {
             table: key,
             timing: timing.to_owned(),
-            events: events.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, event)| event.to_owned()).collect(),
+            events: events
+                .into_iter()
+                .filter(|(bit, _)| bits & bit != 0)
+                .map(|(_, event)| event.to_owned())
+                .collect(),
             columns: row.try_get("columns")?,
             serves_search: body.contains("tsvector"),
             origin: history.of_transaction(row.try_get("transaction")?, &[&name]),
@@ -458,9 +483,19 @@ mod tests {
 
     #[test]
     fn only_a_view_on_one_table_loses_its_qualifiers() {
-        assert_eq!(without_qualifiers("SELECT t.a, count(*) FROM t WHERE t.b > 't.c'"), "SELECT a, count(*) FROM t WHERE b > 't.c'");
-        assert_eq!(without_qualifiers("CREATE VIEW s.v AS SELECT t.a FROM s.t"), "CREATE VIEW s.v AS SELECT a FROM s.t");
-        for text in ["SELECT t.a FROM t JOIN u ON t.a = u.a", "SELECT t.a FROM t, u", "CREATE TABLE t (a int)"] {
+        assert_eq!(
+            without_qualifiers("SELECT t.a, count(*) FROM t WHERE t.b > 't.c'"),
+            "SELECT a, count(*) FROM t WHERE b > 't.c'"
+        );
+        assert_eq!(
+            without_qualifiers("CREATE VIEW s.v AS SELECT t.a FROM s.t"),
+            "CREATE VIEW s.v AS SELECT a FROM s.t"
+        );
+        for text in [
+            "SELECT t.a FROM t JOIN u ON t.a = u.a",
+            "SELECT t.a FROM t, u",
+            "CREATE TABLE t (a int)",
+        ] {
             assert_eq!(without_qualifiers(text), text);
         }
     }

@@ -42,7 +42,9 @@ fn quote(name: &str) -> String {
 }
 
 async fn pragma(connection: &mut SqliteConnection, pragma: &str, name: &str) -> Result<Vec<SqliteRow>> {
-    sqlx::query(AssertSqlSafe(format!("PRAGMA {pragma}({})", quote(name)))).fetch_all(connection).await
+    sqlx::query(AssertSqlSafe(format!("PRAGMA {pragma}({})", quote(name))))
+        .fetch_all(connection)
+        .await
 }
 
 /// Objects and columns as texts by key, for the history. Columns are read anew only of tables that changed.
@@ -61,7 +63,9 @@ pub(crate) async fn snapshot(
             after.insert(key, String::new());
             let text_key = format!("text {name}");
             if before.get(&text_key) == Some(&sql) {
-                let same = before.range(columns_of.clone()..).take_while(|(key, _)| key.starts_with(&columns_of));
+                let same = before
+                    .range(columns_of.clone()..)
+                    .take_while(|(key, _)| key.starts_with(&columns_of));
                 after.extend(same.map(|(key, text)| (key.clone(), text.clone())));
             } else if let Ok(rows) = pragma(connection, "table_xinfo", &entry.name).await {
                 for row in rows {
@@ -90,7 +94,10 @@ pub(crate) async fn read(connection: &mut SqliteConnection, history: &History) -
     let mut kinds: BTreeMap<String, (String, bool, bool)> = BTreeMap::new();
     for row in sqlx::query("PRAGMA table_list").fetch_all(&mut *connection).await? {
         if row.try_get::<String, _>("schema")? == "main" {
-            kinds.insert(row.try_get("name")?, (row.try_get("type")?, row.try_get("wr")?, row.try_get("strict")?));
+            kinds.insert(
+                row.try_get("name")?,
+                (row.try_get("type")?, row.try_get("wr")?, row.try_get("strict")?),
+            );
         }
     }
     let virtual_tables: BTreeSet<String> = kinds
@@ -116,20 +123,38 @@ pub(crate) async fn read(connection: &mut SqliteConnection, history: &History) -
             continue;
         }
         let text = entry.sql.clone().unwrap_or_default();
-        let table = table(connection, history, &entries, entry, &Definition::read(&text), without_rowid, strict).await?;
+        let table = table(
+            connection,
+            history,
+            &entries,
+            entry,
+            &Definition::read(&text),
+            without_rowid,
+            strict,
+        )
+        .await?;
         schema.tables.insert(entry.name.to_lowercase(), table);
     }
     resolve_parents(&mut schema);
     for entry in entries.iter().filter(|entry| entry.kind == "view") {
         let name = entry.name.to_lowercase();
         let (columns, broken) = match pragma(connection, "table_xinfo", &entry.name).await {
-            Ok(rows) => (rows.iter().map(|row| row.try_get("name")).collect::<Result<Vec<String>>>()?, None),
+            Ok(rows) => (
+                rows.iter()
+                    .map(|row| row.try_get("name"))
+                    .collect::<Result<Vec<String>>>()?,
+                None,
+            ),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let tokens = lexer::tokens(Engine::Sqlite, entry.sql.as_deref().unwrap_or_default());
         let text = entry.sql.clone().unwrap_or_default();
         // CREATE VIEW name (columns) AS query
-        let query = tokens.iter().skip(2).find(|token| token.is("AS")).and_then(|token| text.get(token.end..));
+        let query = tokens
+            .iter()
+            .skip(2)
+            .find(|token| token.is("AS"))
+            .and_then(|token| text.get(token.end..));
         schema.views.insert(
             name.clone(),
             View {
@@ -179,8 +204,11 @@ async fn table(
             not_null: row.try_get("notnull")?,
             default: row.try_get("dflt_value")?,
             numbered: None,
-            generated: (hidden == 2 || hidden == 3).then(|| extra.and_then(|extra| extra.generated.clone()).unwrap_or_default()),
-            collation: extra.and_then(|extra| extra.collation.clone()).filter(|name| !name.eq_ignore_ascii_case("BINARY")),
+            generated: (hidden == 2 || hidden == 3)
+                .then(|| extra.and_then(|extra| extra.generated.clone()).unwrap_or_default()),
+            collation: extra
+                .and_then(|extra| extra.collation.clone())
+                .filter(|name| !name.eq_ignore_ascii_case("BINARY")),
             origin: history.introduced(&format!("column {key}.{lower}"), &[&key, &lower]),
             name,
         });
@@ -195,7 +223,11 @@ async fn table(
         for column in columns.iter_mut().filter(|column| key.columns.contains(&column.name)) {
             let is_rowid = alone && !without_rowid && column.kind.declared == "integer" && !definition.key_descends;
             if is_rowid {
-                column.numbered = Some(if definition.autoincrement { Numbered::Autoincrement } else { Numbered::Rowid });
+                column.numbered = Some(if definition.autoincrement {
+                    Numbered::Autoincrement
+                } else {
+                    Numbered::Rowid
+                });
             }
             if is_rowid || without_rowid || strict {
                 column.not_null = true;
@@ -224,8 +256,13 @@ async fn table(
 /// Where a text of a table was written: with the last change of the columns that it names.
 fn check_origin(history: &History, table: &str, text: &str) -> Option<crate::model::Origin> {
     let tokens = lexer::tokens(Engine::Sqlite, text);
-    let names = tokens.iter().filter(|token| token.is_name()).map(|token| token.text.to_lowercase());
-    names.filter_map(|name| history.introduced(&format!("column {table}.{name}"), &[table, &name])).max()
+    let names = tokens
+        .iter()
+        .filter(|token| token.is_name())
+        .map(|token| token.text.to_lowercase());
+    names
+        .filter_map(|name| history.introduced(&format!("column {table}.{name}"), &[table, &name]))
+        .max()
 }
 
 async fn foreign_keys(
@@ -265,32 +302,63 @@ async fn foreign_keys(
     Ok(keys)
 }
 
+/// What a foreign key needs to know of a table.
+struct Parent {
+    columns: Vec<String>,
+    primary: Vec<String>,
+    /// Sets of columns of which no two rows have the same values, each sorted.
+    unique: Vec<Vec<String>>,
+}
+
 /// Fills in the columns that a foreign key leaves out, and says which keys can't work.
 fn resolve_parents(schema: &mut Schema) {
-    let parents: BTreeMap<String, (Vec<String>, Vec<String>, Vec<Vec<String>>)> = schema
+    let parents: BTreeMap<String, Parent> = schema
         .tables
         .iter()
         .map(|(key, table)| {
             let columns = table.columns.iter().map(|column| column.name.to_lowercase()).collect();
-            let primary = table.primary_key.as_ref().map(|key| key.columns.clone()).unwrap_or_default();
+            let primary = table
+                .primary_key
+                .as_ref()
+                .map(|key| key.columns.clone())
+                .unwrap_or_default();
             let mut unique = vec![sorted(&primary)];
-            for index in table.indexes.iter().filter(|index| index.unique && index.predicate.is_none()) {
+            for index in table
+                .indexes
+                .iter()
+                .filter(|index| index.unique && index.predicate.is_none())
+            {
                 let columns: Vec<String> = index.columns.iter().map(|column| column.text.clone()).collect();
                 unique.push(sorted(&columns));
             }
-            (key.clone(), (columns, primary, unique))
+            (
+                key.clone(),
+                Parent {
+                    columns,
+                    primary,
+                    unique,
+                },
+            )
         })
         .collect();
     for table in schema.tables.values_mut() {
         for key in &mut table.foreign_keys {
-            let Some((columns, primary, unique)) = parents.get(&key.parent) else {
+            let Some(Parent {
+                columns,
+                primary,
+                unique,
+            }) = parents.get(&key.parent)
+            else {
                 key.dangling = Some(format!("there is no table {}", key.parent));
                 continue;
             };
             if key.parent_columns.is_empty() {
                 key.parent_columns.clone_from(primary);
             }
-            let missing = key.parent_columns.iter().find(|name| !columns.contains(&name.to_lowercase()));
+            let missing = key
+                .parent_columns
+                .iter()
+                .find(|name| !columns.contains(&name.to_lowercase()));
             if let Some(missing) = missing {
                 key.dangling = Some(format!("{} has no column {missing}", key.parent));
             } else if !unique.contains(&sorted(&key.parent_columns)) {
@@ -322,7 +390,10 @@ async fn indexes(
         if made_by == "pk" {
             continue;
         }
-        let sql = entries.iter().find(|entry| entry.kind == "index" && entry.name == name).and_then(|entry| entry.sql.clone());
+        let sql = entries
+            .iter()
+            .find(|entry| entry.kind == "index" && entry.name == name)
+            .and_then(|entry| entry.sql.clone());
         let text = IndexText::read(sql.as_deref().unwrap_or_default());
         let mut index_columns = Vec::new();
         for part in pragma(connection, "index_xinfo", &name).await? {
@@ -339,13 +410,18 @@ async fn indexes(
                 .unwrap_or_else(|| "BINARY".to_owned());
             index_columns.push(IndexColumn {
                 expression: column.is_none(),
-                text: column.or_else(|| text.columns.get(position).cloned()).unwrap_or_default(),
+                text: column
+                    .or_else(|| text.columns.get(position).cloned())
+                    .unwrap_or_default(),
                 descending: part.try_get("desc")?,
                 collation: collation.filter(|name| !name.eq_ignore_ascii_case(&own)),
             });
         }
         let key = name.to_lowercase();
-        let first = index_columns.first().map(|column| column.text.to_lowercase()).unwrap_or_default();
+        let first = index_columns
+            .first()
+            .map(|column| column.text.to_lowercase())
+            .unwrap_or_default();
         let origin = if made_by == "c" {
             history.introduced(&format!("index {key}"), &[&key])
         } else {
@@ -396,7 +472,10 @@ impl IndexText {
             })
             .collect();
         let rest = tokens.get(close + 1..).unwrap_or_default();
-        let predicate = rest.iter().position(|token| token.is("WHERE")).and_then(|at| text_of(sql, &rest[at + 1..]));
+        let predicate = rest
+            .iter()
+            .position(|token| token.is("WHERE"))
+            .and_then(|at| text_of(sql, &rest[at + 1..]));
         Self { columns, predicate }
     }
 }
@@ -435,15 +514,22 @@ impl Definition {
 
     fn read_part(&mut self, sql: &str, part: &[Token]) {
         let Some(first) = part.first() else { return };
-        let of_table = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"].iter().any(|word| first.is(word));
+        let of_table = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"]
+            .iter()
+            .any(|word| first.is(word));
         // SQLite takes a name in single quotes.
         let column = (!of_table).then(|| first.text.trim_matches('\'').to_lowercase());
         let mut text = ColumnText::default();
         let mut columns: Vec<String> = column.iter().cloned().collect();
         let mut at = usize::from(column.is_some());
         while let Some(token) = part.get(at) {
-            let group = part.get(at + 1).filter(|next| next.is_symbol('(')).map(|_| (at + 1, group_end(part, at + 1)));
-            let inside = |group: Option<(usize, usize)>| group.and_then(|(open, close)| text_of(sql, part.get(open + 1..close)?));
+            let group = part
+                .get(at + 1)
+                .filter(|next| next.is_symbol('('))
+                .map(|_| (at + 1, group_end(part, at + 1)));
+            let inside = |group: Option<(usize, usize)>| {
+                group.and_then(|(open, close)| text_of(sql, part.get(open + 1..close)?))
+            };
             if token.is("CHECK") {
                 self.checks.extend(inside(group));
             } else if token.is("AS") && column.is_some() {
@@ -452,11 +538,17 @@ impl Definition {
                 text.collation = part.get(at + 1).map(|name| name.text.clone());
             } else if token.is("AUTOINCREMENT") {
                 self.autoincrement = true;
-            } else if token.is("KEY") && at > 0 && part[at - 1].is("PRIMARY") && part.get(at + 1).is_some_and(|next| next.is("DESC")) {
+            } else if token.is("KEY")
+                && at > 0
+                && part[at - 1].is("PRIMARY")
+                && part.get(at + 1).is_some_and(|next| next.is("DESC"))
+            {
                 self.key_descends = column.is_some();
             } else if token.is("KEY") && at > 0 && part[at - 1].is("FOREIGN") {
                 if let Some((open, close)) = group {
-                    let names = part[open + 1..close.min(part.len())].iter().filter(|token| token.is_name());
+                    let names = part[open + 1..close.min(part.len())]
+                        .iter()
+                        .filter(|token| token.is_name());
                     columns = names.map(|token| token.text.to_lowercase()).collect();
                 }
             } else if token.is("DEFERRED") && part[at.saturating_sub(1)].is("INITIALLY") {
@@ -518,7 +610,10 @@ fn text_of(sql: &str, tokens: &[Token]) -> Option<String> {
 fn trigger(entry: &Entry, virtual_tables: &BTreeSet<String>, history: &History) -> Option<Trigger> {
     let sql = entry.sql.as_deref()?;
     let tokens = lexer::tokens(Engine::Sqlite, sql);
-    let body = tokens.iter().position(|token| token.is("BEGIN")).unwrap_or(tokens.len());
+    let body = tokens
+        .iter()
+        .position(|token| token.is("BEGIN"))
+        .unwrap_or(tokens.len());
     let head = &tokens[..body];
     let timing = if head.iter().any(|token| token.is("INSTEAD")) {
         "INSTEAD OF"
@@ -527,14 +622,21 @@ fn trigger(entry: &Entry, virtual_tables: &BTreeSet<String>, history: &History) 
     } else {
         "BEFORE"
     };
-    let at = head.iter().position(|token| ["INSERT", "UPDATE", "DELETE"].iter().any(|word| token.is(word)))?;
+    let at = head
+        .iter()
+        .position(|token| ["INSERT", "UPDATE", "DELETE"].iter().any(|word| token.is(word)))?;
     let mut columns = Vec::new();
     if head.get(at + 1).is_some_and(|token| token.is("OF")) {
-        let names = head[at + 2..].iter().take_while(|token| !token.is("ON")).filter(|token| token.is_name());
+        let names = head[at + 2..]
+            .iter()
+            .take_while(|token| !token.is("ON"))
+            .filter(|token| token.is_name());
         columns = names.map(|token| token.text.to_lowercase()).collect();
         columns.sort();
     }
-    let writes_virtual = tokens[body..].iter().any(|token| virtual_tables.contains(&token.text.to_lowercase()));
+    let writes_virtual = tokens[body..]
+        .iter()
+        .any(|token| virtual_tables.contains(&token.text.to_lowercase()));
     let key = entry.name.to_lowercase();
     Some(Trigger {
         name: entry.name.clone(),
@@ -562,12 +664,16 @@ mod tests {
         assert!(definition.autoincrement);
         assert_eq!(definition.columns["n"].collation.as_deref(), Some("NOCASE"));
         assert_eq!(definition.columns["g"].generated.as_deref(), Some("n || 'x'"));
-        assert_eq!(definition.deferred, [vec!["f".to_owned()], vec!["f".to_owned(), "n".to_owned()]]);
+        assert_eq!(
+            definition.deferred,
+            [vec!["f".to_owned()], vec!["f".to_owned(), "n".to_owned()]]
+        );
     }
 
     #[test]
     fn expressions_and_the_predicate_of_an_index_are_read() {
-        let text = IndexText::read("CREATE INDEX i ON t (a DESC, lower(b) COLLATE NOCASE, (c || ',') ASC) WHERE d IN (1, 2)");
+        let text =
+            IndexText::read("CREATE INDEX i ON t (a DESC, lower(b) COLLATE NOCASE, (c || ',') ASC) WHERE d IN (1, 2)");
         assert_eq!(text.columns, ["a", "lower(b)", "(c || ',')"]);
         assert_eq!(text.predicate.as_deref(), Some("d IN (1, 2)"));
     }

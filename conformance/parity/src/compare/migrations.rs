@@ -23,7 +23,11 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
     let names = |migrations: &[Migration]| -> BTreeSet<String> { migrations.iter().map(plain_name).collect() };
     // A history that was squashed, or starts late: what stands before the first version that both have is not compared,
     // unless the sides have about as many of them.
-    let agree = |version: &Vec<u128>| sqlite.get(version).is_some_and(|other| names(&postgres[version]) == names(other));
+    let agree = |version: &Vec<u128>| {
+        sqlite
+            .get(version)
+            .is_some_and(|other| names(&postgres[version]) == names(other))
+    };
     let first = postgres.keys().find(|version| agree(version)).cloned();
     let before = |all: &BTreeMap<Vec<u128>, Vec<Migration>>| match &first {
         Some(first) => all.keys().take_while(|version| *version < first).count(),
@@ -32,7 +36,9 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
     let (earlier_postgres, earlier_sqlite) = (before(&postgres), before(&sqlite));
     let squashed = earlier_postgres.abs_diff(earlier_sqlite) >= 2;
     let since = |all: BTreeMap<Vec<u128>, Vec<Migration>>| -> BTreeMap<Vec<u128>, Vec<Migration>> {
-        all.into_iter().filter(|(version, _)| !squashed || first.as_ref().is_none_or(|first| version >= first)).collect()
+        all.into_iter()
+            .filter(|(version, _)| !squashed || first.as_ref().is_none_or(|first| version >= first))
+            .collect()
     };
     let agreeing = postgres.keys().filter(|version| agree(version)).count();
     let (postgres, sqlite) = (since(postgres), since(sqlite));
@@ -58,9 +64,15 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
     }
     if squashed {
         let counts = format!("{earlier_postgres} on PostgreSQL and {earlier_sqlite} on SQLite");
-        note(format!("versions before the first that both have ({counts}) are not compared"), "migrations.earlier");
+        note(
+            format!("versions before the first that both have ({counts}) are not compared"),
+            "migrations.earlier",
+        );
     }
-    let common: Vec<&Vec<u128>> = postgres.keys().filter(|version| sqlite.contains_key(*version)).collect();
+    let common: Vec<&Vec<u128>> = postgres
+        .keys()
+        .filter(|version| sqlite.contains_key(*version))
+        .collect();
     for version in common {
         let (a, b) = (&postgres[version], &sqlite[version]);
         if names(a) != names(b) {
@@ -78,15 +90,23 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
         }
     }
     // One line a side, however many there are: what they lack in the schema is reported for itself.
-    let alone = |own: &BTreeMap<Vec<u128>, Vec<Migration>>, other: &BTreeMap<Vec<u128>, Vec<Migration>>| -> Vec<Migration> {
-        let missing = own.iter().filter(|(version, _)| !other.contains_key(*version));
-        missing.flat_map(|(_, migrations)| migrations.iter().cloned()).collect()
-    };
+    let alone =
+        |own: &BTreeMap<Vec<u128>, Vec<Migration>>, other: &BTreeMap<Vec<u128>, Vec<Migration>>| -> Vec<Migration> {
+            let missing = own.iter().filter(|(version, _)| !other.contains_key(*version));
+            missing.flat_map(|(_, migrations)| migrations.iter().cloned()).collect()
+        };
     let (only_postgres, only_sqlite) = (alone(&postgres, &sqlite), alone(&sqlite, &postgres));
-    for (engine, other, list) in [("PostgreSQL", "SQLite", only_postgres), ("SQLite", "PostgreSQL", only_sqlite)] {
+    for (engine, other, list) in [
+        ("PostgreSQL", "SQLite", only_postgres),
+        ("SQLite", "PostgreSQL", only_sqlite),
+    ] {
         for migration in &list {
             let text = Some(migration.file.display().to_string());
-            let (a, b) = if engine == "PostgreSQL" { (text, None) } else { (None, text) };
+            let (a, b) = if engine == "PostgreSQL" {
+                (text, None)
+            } else {
+                (None, text)
+            };
             let draft = Draft {
                 key: format!("migration.{}", migration.version),
                 object: format!("migration {}", migration.version),
@@ -103,9 +123,18 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
 }
 
 fn plain_name(migration: &Migration) -> String {
-    migration.name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+    migration
+        .name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_ascii_lowercase()
 }
 
 fn joined(migrations: &[Migration]) -> String {
-    migrations.iter().map(|migration| migration.name.clone()).collect::<Vec<_>>().join(", ")
+    migrations
+        .iter()
+        .map(|migration| migration.name.clone())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -49,7 +49,9 @@ pub(super) fn compare(
 ) {
     let mut names = Names::default();
     for column in sqlite.columns.iter().chain(&postgres.columns) {
-        names.classes.insert(column.name.to_lowercase(), column.kind.class.clone());
+        names
+            .classes
+            .insert(column.name.to_lowercase(), column.kind.class.clone());
     }
     let ours = postgres_predicates(postgres, &names);
     let mut theirs: Vec<Form> = sqlite
@@ -108,7 +110,12 @@ fn postgres_predicates(table: &Table, names: &Names) -> Vec<Predicate> {
             });
         };
         if !column.kind.labels.is_empty() {
-            let labels: Vec<String> = column.kind.labels.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect();
+            let labels: Vec<String> = column
+                .kind
+                .labels
+                .iter()
+                .map(|label| format!("'{}'", label.replace('\'', "''")))
+                .collect();
             let text = format!("\"{}\" IN ({})", column.name.replace('"', "\"\""), labels.join(", "));
             for form in expression::conjuncts(Engine::Postgres, &text, names) {
                 imply(form, Implied::Labels);
@@ -117,7 +124,10 @@ fn postgres_predicates(table: &Table, names: &Names) -> Vec<Predicate> {
         if let Some(length) = column.kind.length {
             let length = Form::Number(length.to_string());
             imply(
-                Form::Call("<=".to_owned(), vec![Form::Call("length".to_owned(), vec![name.clone()]), length]),
+                Form::Call(
+                    "<=".to_owned(),
+                    vec![Form::Call("length".to_owned(), vec![name.clone()]), length],
+                ),
                 Implied::Length,
             );
         }
@@ -166,7 +176,9 @@ impl Pair<'_> {
 
     /// Whether both sides have all of these columns: what reads a missing one is missing with it.
     fn has_columns(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.postgres.column(name).is_some() && self.sqlite.column(name).is_some())
+        names
+            .iter()
+            .all(|name| self.postgres.column(name).is_some() && self.sqlite.column(name).is_some())
     }
 
     fn columns(&self, collector: &mut Collector<'_>) {
@@ -212,12 +224,22 @@ impl Pair<'_> {
 
     fn column(&self, collector: &mut Collector<'_>, a: &Column, b: &Column) {
         self.column_type(collector, a, b);
-        let key_takes_null = self.sqlite.primary_key.as_ref().is_some_and(|key| key.nullable.contains(&b.name));
+        let key_takes_null = self
+            .sqlite
+            .primary_key
+            .as_ref()
+            .is_some_and(|key| key.nullable.contains(&b.name));
         if a.not_null != b.not_null && !(a.not_null && key_takes_null) && a.generated.is_none() {
             let (texts, meaning) = if a.not_null {
-                (("NOT NULL", "takes NULL"), "PostgreSQL refuses NULL here, SQLite stores it")
+                (
+                    ("NOT NULL", "takes NULL"),
+                    "PostgreSQL refuses NULL here, SQLite stores it",
+                )
             } else {
-                (("takes NULL", "NOT NULL"), "SQLite refuses NULL here, PostgreSQL stores it")
+                (
+                    ("takes NULL", "NOT NULL"),
+                    "SQLite refuses NULL here, PostgreSQL stores it",
+                )
             };
             let texts = (texts.0.to_owned(), texts.1.to_owned());
             collector.drift(self.column_draft(a, b, "null", texts, meaning));
@@ -241,7 +263,9 @@ impl Pair<'_> {
                 collector.add(Severity::Drift, draft, Some(group));
             }
             Relation::Convention(meaning) => {
-                let key_bounds = |table: &Table, column: &Column| is_bounded_by_parent(collector.sqlite.schema, table, &column.name, 0);
+                let key_bounds = |table: &Table, column: &Column| {
+                    is_bounded_by_parent(collector.sqlite.schema, table, &column.name, 0)
+                };
                 let number = matches!(a.kind.class, Class::Bool | Class::I16 | Class::I32);
                 if self.is_enforced(a) || number && key_bounds(self.sqlite, b) {
                     return;
@@ -269,7 +293,10 @@ impl Pair<'_> {
             }
             Class::Text if no_case && a.collation.is_none() => {
                 let unique_without_case = self.postgres.indexes.iter().any(|index| {
-                    index.columns.iter().any(|column| column.expression && column.text.to_lowercase().contains("lower("))
+                    index
+                        .columns
+                        .iter()
+                        .any(|column| column.expression && column.text.to_lowercase().contains("lower("))
                 });
                 if !unique_without_case {
                     let texts = (a.kind.declared.clone(), format!("{} COLLATE NOCASE", spelled(b)));
@@ -285,7 +312,9 @@ impl Pair<'_> {
     fn is_enforced(&self, column: &Column) -> bool {
         let name = Form::Column(column.name.to_lowercase());
         let mentions = |test: &dyn Fn(&str) -> bool| {
-            self.theirs.iter().any(|form| form.columns() == [column.name.to_lowercase()] && test(&form.to_string()))
+            self.theirs
+                .iter()
+                .any(|form| form.columns() == [column.name.to_lowercase()] && test(&form.to_string()))
         };
         match column.kind.class {
             Class::Bool => self.is_bounded(&name, 0, 1),
@@ -308,7 +337,9 @@ impl Pair<'_> {
             let Form::Call(name, operands) = form else { continue };
             match (name.as_str(), operands.as_slice()) {
                 ("in", [operand, values @ ..]) if operand == column => {
-                    let within = values.iter().all(|value| number(value).is_some_and(|value| low <= value && value <= high));
+                    let within = values
+                        .iter()
+                        .all(|value| number(value).is_some_and(|value| low <= value && value <= high));
                     lower |= within;
                     upper |= within;
                 }
@@ -334,7 +365,11 @@ impl Pair<'_> {
         let texts = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         match (a.numbered, b.numbered) {
             (Some(_), None) => {
-                let is_key = self.sqlite.primary_key.as_ref().is_some_and(|key| key.columns.contains(&b.name));
+                let is_key = self
+                    .sqlite
+                    .primary_key
+                    .as_ref()
+                    .is_some_and(|key| key.columns.contains(&b.name));
                 let meaning = if is_key && !b.not_null {
                     "a row without a value gets the next number on PostgreSQL, and NULL as its key on SQLite"
                 } else {
@@ -370,17 +405,25 @@ impl Pair<'_> {
             return;
         }
         let text = |column: &Column| column.default.clone().unwrap_or_default();
-        let shown = (with_word(&text(a), ours.is_some()), with_word(&text(b), theirs.is_some()));
+        let shown = (
+            with_word(&text(a), ours.is_some()),
+            with_word(&text(b), theirs.is_some()),
+        );
         let meaning = match (&ours, &theirs) {
-            (Some(_), None) if b.not_null => "a row without a value gets this one on PostgreSQL, and is refused by SQLite",
-            (None, Some(_)) if a.not_null => "a row without a value gets this one on SQLite, and is refused by PostgreSQL",
+            (Some(_), None) if b.not_null => {
+                "a row without a value gets this one on PostgreSQL, and is refused by SQLite"
+            }
+            (None, Some(_)) if a.not_null => {
+                "a row without a value gets this one on SQLite, and is refused by PostgreSQL"
+            }
             (Some(_), None) => "a row without a value gets this one on PostgreSQL, and NULL on SQLite",
             (None, Some(_)) => "a row without a value gets this one on SQLite, and NULL on PostgreSQL",
             _ => "a row without a value gets another one on each engine",
         };
         let draft = self.column_draft(a, b, "default", shown, meaning);
         // Two texts in the words of one engine each may mean the same.
-        let unclear = matches!((&ours, &theirs), (Some(a), Some(b)) if a.is_engine_specific() && b.is_engine_specific());
+        let unclear =
+            matches!((&ours, &theirs), (Some(a), Some(b)) if a.is_engine_specific() && b.is_engine_specific());
         if unclear {
             let group = "expressions in the words of one engine each, not compared".to_owned();
             collector.add(Severity::Note, draft, Some(group));
@@ -396,15 +439,18 @@ impl Pair<'_> {
     }
 
     fn generated(&self, collector: &mut Collector<'_>, a: &Column, b: &Column) {
-        let form = |engine, text: &Option<String>| {
-            text.as_ref().map(|text| expression::normal(engine, text, &self.names))
-        };
+        let form =
+            |engine, text: &Option<String>| text.as_ref().map(|text| expression::normal(engine, text, &self.names));
         let (ours, theirs) = (form(Engine::Postgres, &a.generated), form(Engine::Sqlite, &b.generated));
         if ours == theirs {
             return;
         }
-        let unclear = matches!((&ours, &theirs), (Some(a), Some(b)) if a.is_engine_specific() || b.is_engine_specific());
-        let texts = (a.generated.clone().unwrap_or_default(), b.generated.clone().unwrap_or_default());
+        let unclear =
+            matches!((&ours, &theirs), (Some(a), Some(b)) if a.is_engine_specific() || b.is_engine_specific());
+        let texts = (
+            a.generated.clone().unwrap_or_default(),
+            b.generated.clone().unwrap_or_default(),
+        );
         let search = a.kind.class == Class::Search;
         let meaning = "the engines work out other values, or only one works one out";
         let draft = self.column_draft(a, b, "generated", texts, meaning);
@@ -424,10 +470,23 @@ impl Pair<'_> {
         let object = format!("primary key of {}", self.key);
         let replaced = |names: &[String], table: &Table| names.is_empty() || has_unique(table, &lower(names));
         if lower(&a) != lower(&b) && replaced(&a, self.sqlite) && replaced(&b, self.postgres) {
-            let text = |names: &[String]| if names.is_empty() { "UNIQUE".to_owned() } else { format!("({})", names.join(", ")) };
+            let text = |names: &[String]| {
+                if names.is_empty() {
+                    "UNIQUE".to_owned()
+                } else {
+                    format!("({})", names.join(", "))
+                }
+            };
             let names = a.iter().chain(&b).cloned().collect();
             let meaning = "a unique constraint on the other side refuses the same rows";
-            let draft = self.draft(format!("primary_key.{}", self.key), object, text(&a), text(&b), meaning, names);
+            let draft = self.draft(
+                format!("primary_key.{}", self.key),
+                object,
+                text(&a),
+                text(&b),
+                meaning,
+                names,
+            );
             let group = "primary keys that are unique constraints on the other side".to_owned();
             collector.add(Severity::Note, draft, Some(group));
         } else if lower(&a) != lower(&b) {
@@ -439,8 +498,21 @@ impl Pair<'_> {
                 _ => "rows are duplicates on one engine and not on the other",
             };
             let names = a.iter().chain(&b).cloned().collect();
-            let text = |names: &[String]| if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
-            let mut draft = self.draft(format!("primary_key.{}", self.key), object, text(&a), text(&b), meaning, names);
+            let text = |names: &[String]| {
+                if names.is_empty() {
+                    String::new()
+                } else {
+                    format!("({})", names.join(", "))
+                }
+            };
+            let mut draft = self.draft(
+                format!("primary_key.{}", self.key),
+                object,
+                text(&a),
+                text(&b),
+                meaning,
+                names,
+            );
             draft.postgres_origin = ours.as_ref().and_then(|key| shown(key.origin.as_ref()));
             collector.drift(draft);
         } else if let Some(key) = theirs.as_ref().filter(|key| !key.nullable.is_empty()) {
@@ -453,12 +525,21 @@ impl Pair<'_> {
                 "PostgreSQL refuses NULL in a key, SQLite stores it, several times",
                 key.nullable.clone(),
             );
-            collector.add(Severity::Drift, draft, Some("keys that take NULL on SQLite, for want of NOT NULL".to_owned()));
+            collector.add(
+                Severity::Drift,
+                draft,
+                Some("keys that take NULL on SQLite, for want of NOT NULL".to_owned()),
+            );
         }
     }
 
     fn foreign_keys(&self, collector: &mut Collector<'_>) {
-        let parent = |key: &ForeignKey| self.tables.get(&key.parent).cloned().unwrap_or_else(|| key.parent.clone());
+        let parent = |key: &ForeignKey| {
+            self.tables
+                .get(&key.parent)
+                .cloned()
+                .unwrap_or_else(|| key.parent.clone())
+        };
         let side = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
         // The order in which the pairs of columns are listed means nothing.
         let ends = |key: &ForeignKey, parent: &str| {
@@ -469,7 +550,10 @@ impl Pair<'_> {
         let mut left: Vec<&ForeignKey> = Vec::new();
         for key in &self.sqlite.foreign_keys {
             // Twice the same key changes nothing.
-            if !left.iter().any(|other| ends(other, &other.parent) == ends(key, &key.parent)) {
+            if !left
+                .iter()
+                .any(|other| ends(other, &other.parent) == ends(key, &key.parent))
+            {
                 left.push(key);
             }
         }
@@ -525,14 +609,23 @@ impl Pair<'_> {
         let meaning = match other {
             None => "PostgreSQL refuses rows without a parent, SQLite takes them".to_owned(),
             Some(other) if other.dangling.is_some() => {
-                format!("SQLite refuses every write: {}", other.dangling.clone().unwrap_or_default())
+                format!(
+                    "SQLite refuses every write: {}",
+                    other.dangling.clone().unwrap_or_default()
+                )
             }
             Some(_) if !exact => "the key refers to other rows".to_owned(),
             Some(other) if key.on_delete != other.on_delete => {
-                format!("to delete a parent does {} on PostgreSQL and {} on SQLite", key.on_delete, other.on_delete)
+                format!(
+                    "to delete a parent does {} on PostgreSQL and {} on SQLite",
+                    key.on_delete, other.on_delete
+                )
             }
             Some(other) if key.on_update != other.on_update => {
-                format!("to change a parent's key does {} on PostgreSQL and {} on SQLite", key.on_update, other.on_update)
+                format!(
+                    "to change a parent's key does {} on PostgreSQL and {} on SQLite",
+                    key.on_update, other.on_update
+                )
             }
             Some(other) if key.deferred != other.deferred => {
                 "one engine checks it with each statement, the other at the end of the transaction".to_owned()
@@ -558,21 +651,36 @@ impl Pair<'_> {
             }
         }
         theirs.retain(|form| !self.catches_up(form));
-        ours.retain(|predicate| predicate.form.columns().iter().all(|name| self.has_columns(std::slice::from_ref(name))));
-        theirs.retain(|form| form.columns().iter().all(|name| self.has_columns(std::slice::from_ref(name))));
+        ours.retain(|predicate| {
+            predicate
+                .form
+                .columns()
+                .iter()
+                .all(|name| self.has_columns(std::slice::from_ref(name)))
+        });
+        theirs.retain(|form| {
+            form.columns()
+                .iter()
+                .all(|name| self.has_columns(std::slice::from_ref(name)))
+        });
         ours.retain(|predicate| !is_trivial(&predicate.form));
         theirs.retain(|form| !is_trivial(form));
 
         for predicate in ours {
             let columns = predicate.form.columns();
-            let counterpart = theirs.iter().position(|form| form.columns() == columns && is_alike(form, &predicate.form));
+            let counterpart = theirs
+                .iter()
+                .position(|form| form.columns() == columns && is_alike(form, &predicate.form));
             let counterpart = counterpart.or_else(|| theirs.iter().position(|form| form.columns() == columns));
             // VARCHAR(n): a CHECK on something else does not contradict it.
-            let counterpart = counterpart.filter(|at| {
-                predicate.implied != Some(Implied::Length) || theirs[*at].to_string().contains("length")
-            });
+            let counterpart = counterpart
+                .filter(|at| predicate.implied != Some(Implied::Length) || theirs[*at].to_string().contains("length"));
             let form = counterpart.map(|at| theirs.remove(at));
-            let subject = if predicate.implied.is_some() { predicate.column.clone() } else { columns.join(", ") };
+            let subject = if predicate.implied.is_some() {
+                predicate.column.clone()
+            } else {
+                columns.join(", ")
+            };
             let meaning = match (form, predicate.implied) {
                 (Some(_), _) => "one engine takes values that the other refuses",
                 (None, Some(Implied::Length)) => "PostgreSQL refuses longer texts, SQLite stores them",
@@ -623,7 +731,9 @@ impl Pair<'_> {
     fn catches_up(&self, form: &Form) -> bool {
         let columns = form.columns();
         let [name] = columns.as_slice() else { return false };
-        let Some(column) = self.postgres.column(name) else { return false };
+        let Some(column) = self.postgres.column(name) else {
+            return false;
+        };
         let text = form.to_string();
         if text.contains("typeof(") {
             return true;
@@ -638,33 +748,48 @@ impl Pair<'_> {
         };
         match column.kind.class {
             Class::Bool => {
-                matches!(form, Form::Call(operator, values) if operator == "in" && values.len() == 3) || bound(form, 0, 1)
+                matches!(form, Form::Call(operator, values) if operator == "in" && values.len() == 3)
+                    || bound(form, 0, 1)
             }
             Class::I16 => bound(form, i16::MIN.into(), i16::MAX.into()),
             Class::I32 => bound(form, i32::MIN.into(), i32::MAX.into()),
             Class::I64 => bound(form, i64::MIN, i64::MAX),
             Class::Text | Class::TextNoCase => false,
-            ref class => is_enforced_by_type(class) && form.is_engine_specific()
-                || matches!(column.kind.class, Class::Uuid) && text.contains("length"),
+            ref class => {
+                is_enforced_by_type(class) && form.is_engine_specific()
+                    || matches!(column.kind.class, Class::Uuid) && text.contains("length")
+            }
         }
     }
 
     fn indexes(&self, collector: &mut Collector<'_>) {
-        let ours: Vec<Shape<'_>> = self.postgres.indexes.iter().map(|index| self.shape(Engine::Postgres, index)).collect();
-        let theirs: Vec<Shape<'_>> = self.sqlite.indexes.iter().map(|index| self.shape(Engine::Sqlite, index)).collect();
+        let ours: Vec<Shape<'_>> = self
+            .postgres
+            .indexes
+            .iter()
+            .map(|index| self.shape(Engine::Postgres, index))
+            .collect();
+        let theirs: Vec<Shape<'_>> = self
+            .sqlite
+            .indexes
+            .iter()
+            .map(|index| self.shape(Engine::Sqlite, index))
+            .collect();
         let mut left: Vec<&Shape<'_>> = ours.iter().collect();
         let mut right: Vec<&Shape<'_>> = theirs.iter().collect();
         let mut pairs: Vec<(&Shape<'_>, &Shape<'_>)> = Vec::new();
-        let rules: [&dyn Fn(&Shape<'_>, &Shape<'_>) -> bool; 5] = [
-            &|a, b| a.is_alike(b),
-            &|a, b| a.index.name.eq_ignore_ascii_case(&b.index.name),
-            &|a, b| a.columns() == b.columns() && a.index.unique == b.index.unique,
-            &|a, b| a.columns() == b.columns(),
-            &|a, b| a.is_tree() && !a.index.unique && !b.index.unique && (a.starts_with(b) || b.starts_with(a)),
+        let rules: [Rule; 5] = [
+            |a, b| a.is_alike(b),
+            |a, b| a.index.name.eq_ignore_ascii_case(&b.index.name),
+            |a, b| a.columns() == b.columns() && a.index.unique == b.index.unique,
+            |a, b| a.columns() == b.columns(),
+            |a, b| a.is_tree() && !a.index.unique && !b.index.unique && (a.starts_with(b) || b.starts_with(a)),
         ];
         for rule in rules {
             left.retain(|a| {
-                let Some(at) = right.iter().position(|b| rule(a, b)) else { return true };
+                let Some(at) = right.iter().position(|b| rule(a, b)) else {
+                    return true;
+                };
                 pairs.push((a, right.remove(at)));
                 false
             });
@@ -674,17 +799,22 @@ impl Pair<'_> {
                 self.index_differs(collector, a, b);
             }
         }
-        for (engine, missing, all, others) in
-            [(Engine::Postgres, &left, &ours, &theirs), (Engine::Sqlite, &right, &theirs, &ours)]
-        {
+        for (engine, missing, all, others) in [
+            (Engine::Postgres, &left, &ours, &theirs),
+            (Engine::Sqlite, &right, &theirs, &ours),
+        ] {
             for shape in missing {
                 // A second index of the same kind on the same columns changes nothing.
                 let twin = all.iter().any(|other| {
-                    !std::ptr::eq(*shape, other) && other.columns() == shape.columns() && other.predicate.is_none()
+                    !std::ptr::eq(*shape, other)
+                        && other.columns() == shape.columns()
+                        && other.predicate.is_none()
                         && (other.index.unique || !shape.index.unique)
                         && others.iter().any(|counterpart| counterpart.is_alike(other))
                 });
-                let replaced_by = others.iter().find(|other| other.predicate.is_none() && other.starts_with(shape));
+                let replaced_by = others
+                    .iter()
+                    .find(|other| other.predicate.is_none() && other.starts_with(shape));
                 self.index_missing(collector, engine, shape, twin, replaced_by);
             }
         }
@@ -692,7 +822,11 @@ impl Pair<'_> {
 
     fn index_differs(&self, collector: &mut Collector<'_>, a: &Shape<'_>, b: &Shape<'_>) {
         let meaning = if a.index.unique != b.index.unique {
-            if a.index.unique { "PostgreSQL refuses duplicates, SQLite takes them" } else { "SQLite refuses duplicates, PostgreSQL takes them" }
+            if a.index.unique {
+                "PostgreSQL refuses duplicates, SQLite takes them"
+            } else {
+                "SQLite refuses duplicates, PostgreSQL takes them"
+            }
         } else if a.index.nulls_not_distinct {
             "PostgreSQL refuses a second NULL, SQLite takes it"
         } else if a.index.unique && (a.columns() != b.columns() || a.predicate != b.predicate) {
@@ -736,7 +870,11 @@ impl Pair<'_> {
             return;
         }
         let key_of = |table: &Table| {
-            let key = table.primary_key.as_ref().map(|key| key.columns.clone()).unwrap_or_default();
+            let key = table
+                .primary_key
+                .as_ref()
+                .map(|key| key.columns.clone())
+                .unwrap_or_default();
             key.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>()
         };
         let own_key = match engine {
@@ -756,13 +894,35 @@ impl Pair<'_> {
         } else {
             format!("a query that {engine} answers from the index reads the whole table on {other}")
         };
-        let kind = if shape.index.unique && shape.index.constraint { "unique" } else { "index" };
-        let name = if shape.index.constraint { format!("({})", shape.column_texts().join(", ")) } else { shape.index.name.clone() };
-        let (a, b) = if engine == Engine::Postgres { (shape.text(), String::new()) } else { (String::new(), shape.text()) };
-        let mut draft =
-            self.draft(format!("index.{}.{name}", self.key), format!("{kind} {name} on {}", self.key), a, b, meaning, columns);
+        let kind = if shape.index.unique && shape.index.constraint {
+            "unique"
+        } else {
+            "index"
+        };
+        let name = if shape.index.constraint {
+            format!("({})", shape.column_texts().join(", "))
+        } else {
+            shape.index.name.clone()
+        };
+        let (a, b) = if engine == Engine::Postgres {
+            (shape.text(), String::new())
+        } else {
+            (String::new(), shape.text())
+        };
+        let mut draft = self.draft(
+            format!("index.{}.{name}", self.key),
+            format!("{kind} {name} on {}", self.key),
+            a,
+            b,
+            meaning,
+            columns,
+        );
         let origin = shown(shape.index.origin.as_ref());
-        let lost = collector.lost(other, &[format!("index {}", shape.index.name.to_lowercase())], &[&shape.index.name]);
+        let lost = collector.lost(
+            other,
+            &[format!("index {}", shape.index.name.to_lowercase())],
+            &[&shape.index.name],
+        );
         (draft.postgres_origin, draft.sqlite_origin) = match engine {
             Engine::Postgres => (origin, lost),
             Engine::Sqlite => (lost, origin),
@@ -772,7 +932,11 @@ impl Pair<'_> {
             collector.add(Severity::Note, draft, Some(group));
         } else if twin || is_key {
             "an index or a key of the same columns does its work".clone_into(&mut draft.meaning);
-            collector.add(Severity::Note, draft, Some("indexes that another one of the same columns makes needless".to_owned()));
+            collector.add(
+                Severity::Note,
+                draft,
+                Some("indexes that another one of the same columns makes needless".to_owned()),
+            );
         } else {
             collector.drift(draft);
         }
@@ -781,14 +945,21 @@ impl Pair<'_> {
     fn shape<'a>(&self, engine: Engine, index: &'a Index) -> Shape<'a> {
         let mut columns = Vec::new();
         for column in &index.columns {
-            let no_case = column.collation.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("NOCASE"));
+            let no_case = column
+                .collation
+                .as_ref()
+                .is_some_and(|name| name.eq_ignore_ascii_case("NOCASE"));
             let form = if column.expression {
                 expression::normal(engine, &column.text, &self.names)
             } else {
                 Form::Column(column.text.to_lowercase())
             };
             // lower(x) and x COLLATE NOCASE serve the same queries.
-            let form = if no_case { Form::Call("lower".to_owned(), vec![form]) } else { form };
+            let form = if no_case {
+                Form::Call("lower".to_owned(), vec![form])
+            } else {
+                form
+            };
             let form = match &form {
                 Form::Call(name, operands) if name == "lower" => match operands.as_slice() {
                     [Form::Column(inner)] if self.compares_without_case(inner) => Form::Column(inner.clone()),
@@ -823,13 +994,21 @@ impl Pair<'_> {
     }
 
     fn compares_without_case(&self, column: &str) -> bool {
-        self.postgres.column(column).is_some_and(|column| column.kind.class == Class::TextNoCase)
+        self.postgres
+            .column(column)
+            .is_some_and(|column| column.kind.class == Class::TextNoCase)
             || self.sqlite.column(column).is_some_and(|column| {
                 column.kind.class == Class::TextNoCase
-                    || column.collation.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("NOCASE"))
+                    || column
+                        .collation
+                        .as_ref()
+                        .is_some_and(|name| name.eq_ignore_ascii_case("NOCASE"))
             })
     }
 }
+
+/// Whether two indexes belong together.
+type Rule = fn(&Shape<'_>, &Shape<'_>) -> bool;
 
 /// An index in normal form.
 struct Shape<'a> {
@@ -843,10 +1022,17 @@ impl Shape<'_> {
     fn is_alike(&self, other: &Shape<'_>) -> bool {
         let with_include = |shape: &Shape<'_>| {
             let mut columns = shape.columns.clone();
-            columns.extend(shape.index.include.iter().map(|name| (Form::Column(name.to_lowercase()), false)));
+            columns.extend(
+                shape
+                    .index
+                    .include
+                    .iter()
+                    .map(|name| (Form::Column(name.to_lowercase()), false)),
+            );
             columns
         };
-        let same_columns = self.columns == other.columns || (!self.index.unique && with_include(self) == with_include(other));
+        let same_columns =
+            self.columns == other.columns || (!self.index.unique && with_include(self) == with_include(other));
         self.is_tree()
             && same_columns
             && self.index.unique == other.index.unique
@@ -869,14 +1055,22 @@ impl Shape<'_> {
 
     fn column_texts(&self) -> Vec<String> {
         let order = |descending: bool| if descending { " DESC" } else { "" };
-        self.columns.iter().map(|(form, descending)| format!("{form}{}", order(*descending))).collect()
+        self.columns
+            .iter()
+            .map(|(form, descending)| format!("{form}{}", order(*descending)))
+            .collect()
     }
 
     /// The names that it reads.
     fn read_columns(&self) -> Vec<String> {
         let predicate = self.predicate.iter().flatten();
-        let mut names: Vec<String> =
-            self.columns.iter().map(|(form, _)| form).chain(predicate).flat_map(Form::columns).collect();
+        let mut names: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(form, _)| form)
+            .chain(predicate)
+            .flat_map(Form::columns)
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -885,13 +1079,21 @@ impl Shape<'_> {
     /// Whether it reads a column that one side lacks: then it lacks the index too.
     fn is_only_of(&self, pair: &Pair<'_>) -> bool {
         let names = self.read_columns();
-        let known = names.iter().filter(|name| pair.postgres.column(name).is_some() || pair.sqlite.column(name).is_some());
-        known.into_iter().any(|name| !pair.has_columns(std::slice::from_ref(name)))
+        let known = names
+            .iter()
+            .filter(|name| pair.postgres.column(name).is_some() || pair.sqlite.column(name).is_some());
+        known
+            .into_iter()
+            .any(|name| !pair.has_columns(std::slice::from_ref(name)))
     }
 
     fn is_engine_specific(&self) -> bool {
         let predicate = self.predicate.iter().flatten();
-        self.columns.iter().map(|(form, _)| form).chain(predicate).any(Form::is_engine_specific)
+        self.columns
+            .iter()
+            .map(|(form, _)| form)
+            .chain(predicate)
+            .any(Form::is_engine_specific)
     }
 
     fn text(&self) -> String {
@@ -900,9 +1102,21 @@ impl Shape<'_> {
             let texts: Vec<String> = conjuncts.iter().map(ToString::to_string).collect();
             format!(" WHERE {}", texts.join(" and "))
         });
-        let nulls = if self.index.nulls_not_distinct { " NULLS NOT DISTINCT" } else { "" };
-        let method = if self.is_tree() { String::new() } else { format!("{} ", self.index.method) };
-        format!("{unique}{method}({}){nulls}{}", self.column_texts().join(", "), predicate.unwrap_or_default())
+        let nulls = if self.index.nulls_not_distinct {
+            " NULLS NOT DISTINCT"
+        } else {
+            ""
+        };
+        let method = if self.is_tree() {
+            String::new()
+        } else {
+            format!("{} ", self.index.method)
+        };
+        format!(
+            "{unique}{method}({}){nulls}{}",
+            self.column_texts().join(", "),
+            predicate.unwrap_or_default()
+        )
     }
 }
 
@@ -915,14 +1129,18 @@ fn is_bounded_by_parent(schema: &crate::model::Schema, table: &Table, column: &s
     parents.into_iter().any(|(parent, name)| {
         let mut names = Names::default();
         names.classes.insert(name.to_lowercase(), Class::I64);
-        let conjuncts = parent.checks.iter().flat_map(|check| expression::conjuncts(Engine::Sqlite, &check.text, &names));
+        let conjuncts = parent
+            .checks
+            .iter()
+            .flat_map(|check| expression::conjuncts(Engine::Sqlite, &check.text, &names));
         let form = Form::Column(name.to_lowercase());
         let (mut lower, mut upper) = (false, false);
         for conjunct in conjuncts {
             if let Form::Call(operator, operands) = &conjunct {
                 let bound = matches!(operator.as_str(), "<" | "<=");
-                lower |= bound && operands.get(1) == Some(&form) || operator == "in" || operator == "=" && operands.contains(&form);
-                upper |= bound && operands.first() == Some(&form) || operator == "in" || operator == "=" && operands.contains(&form);
+                let listed = matches!(operator.as_str(), "in" | "=") && operands.first() == Some(&form);
+                lower |= bound && operands.get(1) == Some(&form) || listed;
+                upper |= bound && operands.first() == Some(&form) || listed;
             }
         }
         lower && upper || depth < 8 && is_bounded_by_parent(schema, parent, name, depth + 1)
@@ -958,16 +1176,19 @@ fn describe(column: &Column) -> String {
 }
 
 fn with_word(text: &str, there: bool) -> String {
-    if there { format!("DEFAULT {text}") } else { String::new() }
+    if there {
+        format!("DEFAULT {text}")
+    } else {
+        String::new()
+    }
 }
 
 fn key_text(key: &ForeignKey, parent: &str) -> String {
     let mut text = format!("→ {parent}({})", key.parent_columns.join(", "));
-    if key.on_delete != "NO ACTION" {
-        text += &format!(" ON DELETE {}", key.on_delete);
-    }
-    if key.on_update != "NO ACTION" {
-        text += &format!(" ON UPDATE {}", key.on_update);
+    for (event, action) in [("DELETE", &key.on_delete), ("UPDATE", &key.on_update)] {
+        if action != "NO ACTION" {
+            text = format!("{text} ON {event} {action}");
+        }
     }
     if key.deferred {
         text += " DEFERRED";
@@ -984,7 +1205,12 @@ fn is_trivial(form: &Form) -> bool {
 fn is_alike(a: &Form, b: &Form) -> bool {
     match (a, b) {
         (Form::Call(a, left), Form::Call(b, right)) => {
-            a == b && (a == "in" || left.iter().map(std::mem::discriminant).eq(right.iter().map(std::mem::discriminant)))
+            a == b
+                && (a == "in"
+                    || left
+                        .iter()
+                        .map(std::mem::discriminant)
+                        .eq(right.iter().map(std::mem::discriminant)))
         }
         _ => false,
     }

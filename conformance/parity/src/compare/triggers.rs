@@ -12,7 +12,12 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
     let is_common = |name: &String| {
         (sqlite.tables.contains_key(name) || sqlite.views.contains_key(name)) && pairs.values().any(|pair| pair == name)
     };
-    let own_name = |trigger: &Trigger| pairs.get(&trigger.table).cloned().unwrap_or_else(|| trigger.table.clone());
+    let own_name = |trigger: &Trigger| {
+        pairs
+            .get(&trigger.table)
+            .cloned()
+            .unwrap_or_else(|| trigger.table.clone())
+    };
     let ours: Vec<(String, &Trigger)> = postgres
         .triggers
         .iter()
@@ -20,8 +25,11 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
         .map(|trigger| (own_name(trigger), trigger))
         .filter(|(table, _)| is_common(table))
         .collect();
-    let theirs: Vec<&Trigger> =
-        sqlite.triggers.iter().filter(|trigger| !trigger.serves_search && is_common(&trigger.table)).collect();
+    let theirs: Vec<&Trigger> = sqlite
+        .triggers
+        .iter()
+        .filter(|trigger| !trigger.serves_search && is_common(&trigger.table))
+        .collect();
     let mut taken = BTreeSet::new();
     for (table, trigger) in &ours {
         // SQLite has one trigger an event: several of them may be the counterpart of one.
@@ -34,7 +42,12 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
                 .collect();
             candidates.sort_by_key(|(at, other)| {
                 let named = other.name.eq_ignore_ascii_case(&trigger.name);
-                (!named, other.timing != trigger.timing, other.columns != trigger.columns, *at)
+                (
+                    !named,
+                    other.timing != trigger.timing,
+                    other.columns != trigger.columns,
+                    *at,
+                )
             });
             if let Some((at, other)) = candidates.first() {
                 taken.insert(*at);
@@ -43,8 +56,11 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
         }
         let covered: BTreeSet<&String> = counterparts.iter().flat_map(|other| &other.events).collect();
         // SQLite has no TRUNCATE.
-        let missing: Vec<&String> =
-            trigger.events.iter().filter(|event| !covered.contains(event) && *event != "TRUNCATE").collect();
+        let missing: Vec<&String> = trigger
+            .events
+            .iter()
+            .filter(|event| !covered.contains(event) && *event != "TRUNCATE")
+            .collect();
         if !missing.is_empty() || counterparts.is_empty() && !trigger.events.iter().all(|event| event == "TRUNCATE") {
             let events: Vec<&str> = missing.iter().map(|event| event.as_str()).collect();
             collector.drift(Draft {
@@ -106,6 +122,10 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
 }
 
 fn text(trigger: &Trigger) -> String {
-    let columns = if trigger.columns.is_empty() { String::new() } else { format!(" OF {}", trigger.columns.join(", ")) };
+    let columns = if trigger.columns.is_empty() {
+        String::new()
+    } else {
+        format!(" OF {}", trigger.columns.join(", "))
+    };
     format!("{} {}{columns}", trigger.timing, trigger.events.join(" OR "))
 }

@@ -1,6 +1,7 @@
 //! The representation as text: what both sides have is one line, what one of them has alone is marked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 use crate::classes::Class;
 use crate::expression::{self, Names};
@@ -11,6 +12,7 @@ use crate::model::{Schema, Table};
 pub(super) fn text(postgres: &Schema, sqlite: &Schema) -> String {
     let pairs = crate::compare::table_names(postgres, sqlite);
     let mut out = String::new();
+    // Writing to a String can't fail.
     let mut write = |title: String, sides: [Option<BTreeSet<String>>; 2]| {
         let [a, b] = sides;
         let mark = match (&a, &b) {
@@ -18,7 +20,7 @@ pub(super) fn text(postgres: &Schema, sqlite: &Schema) -> String {
             (None, Some(_)) => "sqlite: ",
             _ => "",
         };
-        out.push_str(&format!("{mark}{title}\n"));
+        let _ = writeln!(out, "{mark}{title}");
         let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
         for line in a.union(&b) {
             let mark = match (a.contains(line), b.contains(line)) {
@@ -26,14 +28,17 @@ pub(super) fn text(postgres: &Schema, sqlite: &Schema) -> String {
                 (false, true) if mark.is_empty() => "sqlite: ",
                 _ => "",
             };
-            out.push_str(&format!("    {mark}{line}\n"));
+            let _ = writeln!(out, "    {mark}{line}");
         }
         out.push('\n');
     };
     let known: BTreeSet<&String> = pairs.values().collect();
     let mut tables: BTreeMap<&String, [Option<&Table>; 2]> = BTreeMap::new();
     for (key, table) in &postgres.tables {
-        tables.insert(key, [Some(table), pairs.get(key).and_then(|name| sqlite.tables.get(name))]);
+        tables.insert(
+            key,
+            [Some(table), pairs.get(key).and_then(|name| sqlite.tables.get(name))],
+        );
     }
     for (key, table) in sqlite.tables.iter().filter(|(key, _)| !known.contains(key)) {
         tables.insert(key, [None, Some(table)]);
@@ -42,16 +47,25 @@ pub(super) fn text(postgres: &Schema, sqlite: &Schema) -> String {
         // PostgreSQL's types say more: they are how both sides' expressions are read.
         let mut names = Names::default();
         for column in sides.iter().rev().flatten().flat_map(|table| &table.columns) {
-            names.classes.insert(column.name.to_lowercase(), column.kind.class.clone());
+            names
+                .classes
+                .insert(column.name.to_lowercase(), column.kind.class.clone());
         }
         let [a, b] = sides;
         let lines = |engine, table: Option<&Table>| table.map(|table| lines(engine, table, &names));
-        write(format!("table {key}"), [lines(Engine::Postgres, a), lines(Engine::Sqlite, b)]);
+        write(
+            format!("table {key}"),
+            [lines(Engine::Postgres, a), lines(Engine::Sqlite, b)],
+        );
     }
     let mut views: BTreeMap<&String, [Option<BTreeSet<String>>; 2]> = BTreeMap::new();
     for (at, schema) in [postgres, sqlite].into_iter().enumerate() {
         for (key, view) in &schema.views {
-            let numbered = view.columns.iter().enumerate().map(|(at, name)| format!("{:>2} {name}", at + 1));
+            let numbered = view
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(at, name)| format!("{:>2} {name}", at + 1));
             if let Some(side) = views.entry(key).or_default().get_mut(at) {
                 *side = Some(numbered.collect());
             }
@@ -73,7 +87,10 @@ fn lines(engine: Engine, table: &Table, names: &Names) -> BTreeSet<String> {
         // SQLite's whole numbers have 64 bits, and its true is 1: that much is the same column.
         let fits = matches!(
             (class, &column.kind.class),
-            (Class::Bool | Class::I16 | Class::I32 | Class::I64, Class::I64 | Class::I32 | Class::I16)
+            (
+                Class::Bool | Class::I16 | Class::I32 | Class::I64,
+                Class::I64 | Class::I32 | Class::I16
+            )
         );
         let shown = if fits { format!("{class:?}").to_lowercase() } else { own };
         lines.insert(format!("column {name} {shown}{null}"));
@@ -81,7 +98,10 @@ fn lines(engine: Engine, table: &Table, names: &Names) -> BTreeSet<String> {
             lines.insert(format!("column {name} default {form}"));
         }
         if let Some(text) = &column.generated {
-            lines.insert(format!("column {name} generated as {}", expression::normal(engine, text, names)));
+            lines.insert(format!(
+                "column {name} generated as {}",
+                expression::normal(engine, text, names)
+            ));
         }
     }
     if let Some(key) = &table.primary_key {
@@ -109,17 +129,35 @@ fn lines(engine: Engine, table: &Table, names: &Names) -> BTreeSet<String> {
             .iter()
             .map(|column| {
                 let form = expression::normal(engine, &column.text, names).to_string();
-                if column.descending { format!("{form} desc") } else { form }
+                if column.descending {
+                    format!("{form} desc")
+                } else {
+                    form
+                }
             })
             .collect();
         let predicate = index.predicate.as_ref().map(|text| {
-            let forms: Vec<String> =
-                expression::conjuncts(engine, text, names).iter().map(ToString::to_string).collect();
+            let forms: Vec<String> = expression::conjuncts(engine, text, names)
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             format!(" where {}", forms.join(" and "))
         });
-        let kind = if index.constraint { "unique".to_owned() } else { format!("index {}", index.name) };
-        let unique = if index.unique && !index.constraint { " unique" } else { "" };
-        lines.insert(format!("{kind}{unique} ({}){}", columns.join(", "), predicate.unwrap_or_default()));
+        let kind = if index.constraint {
+            "unique".to_owned()
+        } else {
+            format!("index {}", index.name)
+        };
+        let unique = if index.unique && !index.constraint {
+            " unique"
+        } else {
+            ""
+        };
+        lines.insert(format!(
+            "{kind}{unique} ({}){}",
+            columns.join(", "),
+            predicate.unwrap_or_default()
+        ));
     }
     if table.strict {
         lines.insert("strict".to_owned());

@@ -19,7 +19,10 @@ pub(super) struct Runner {
 
 impl Runner {
     pub(super) async fn open(postgres: &Loaded, sqlite: &Loaded) -> Result<Self> {
-        let options: SqliteConnectOptions = sqlite.url.parse().map_err(Error::database(Engine::Sqlite, "read the URL"))?;
+        let options: SqliteConnectOptions = sqlite
+            .url
+            .parse()
+            .map_err(Error::database(Engine::Sqlite, "read the URL"))?;
         let sqlite = SqliteConnection::connect_with(&options.disable_statement_logging().foreign_keys(true))
             .await
             .map_err(Error::database(Engine::Sqlite, "open the file"))?;
@@ -70,14 +73,22 @@ impl Runner {
         probes: &[Probe],
     ) -> Result<Result<Vec<Outcome>, String>> {
         self.must(engine, "BEGIN").await?;
-        let table = |plan: &TablePlan<'_>| if engine == Engine::Postgres { plan.postgres.clone() } else { plan.sqlite.clone() };
+        let table = |plan: &TablePlan<'_>| {
+            if engine == Engine::Postgres {
+                plan.postgres.clone()
+            } else {
+                plan.sqlite.clone()
+            }
+        };
         // Rows of the migrations would be in the way of rows that there may be one of.
         let mut ready = Ok(());
         for with_rows in std::iter::once(plan).chain(parents.iter().rev()) {
-            let _ = self.attempt(engine, format!("DELETE FROM {}", name(&table(with_rows)))).await?;
+            let _ = self
+                .attempt(engine, format!("DELETE FROM {}", name(&table(with_rows))))
+                .await?;
         }
         for parent in parents {
-            let row = self.with_parents(parent, parents);
+            let row = with_parents(parent, parents);
             if let Outcome::Refused(reason) = self.insert(engine, &table(parent), &row).await? {
                 ready = Err(format!("{engine} refuses the row of {}: {reason}", parent.key));
                 break;
@@ -87,7 +98,7 @@ impl Runner {
         let mut outcomes = Vec::new();
         if ready.is_ok() {
             self.must(engine, "SAVEPOINT base").await?;
-            if let Outcome::Refused(reason) = self.insert(engine, &own, &self.with_parents(plan, parents)).await? {
+            if let Outcome::Refused(reason) = self.insert(engine, &own, &with_parents(plan, parents)).await? {
                 ready = Err(format!("{engine} refuses the row that should do: {reason}"));
             }
             self.must(engine, "ROLLBACK TO base").await?;
@@ -107,23 +118,31 @@ impl Runner {
         Ok(ready.map(|()| outcomes))
     }
 
-    fn with_parents(&self, plan: &TablePlan<'_>, parents: &[TablePlan<'_>]) -> Row {
-        refer(&plan.base(), plan, parents)
-    }
-
     async fn insert(&mut self, engine: Engine, table: &Table, row: &Row) -> Result<Outcome> {
-        let known: Vec<(&String, &Literal)> = row.iter().filter(|(column, _)| table.column(column).is_some()).collect();
+        let known: Vec<(&String, &Literal)> = row
+            .iter()
+            .filter(|(column, _)| table.column(column).is_some())
+            .collect();
         let columns: Vec<String> = known
             .iter()
             .filter_map(|(column, _)| table.column(column))
             .map(|column| quoted_name(&column.name))
             .collect();
         let values: Vec<String> = known.iter().map(|(_, value)| value.sql(engine)).collect();
-        let overriding = if engine == Engine::Postgres { "OVERRIDING SYSTEM VALUE " } else { "" };
+        let overriding = if engine == Engine::Postgres {
+            "OVERRIDING SYSTEM VALUE "
+        } else {
+            ""
+        };
         let sql = if columns.is_empty() {
             format!("INSERT INTO {} DEFAULT VALUES", name(table))
         } else {
-            format!("INSERT INTO {} ({}) {overriding}VALUES ({})", name(table), columns.join(", "), values.join(", "))
+            format!(
+                "INSERT INTO {} ({}) {overriding}VALUES ({})",
+                name(table),
+                columns.join(", "),
+                values.join(", ")
+            )
         };
         self.attempt(engine, sql).await
     }
@@ -144,16 +163,23 @@ impl Runner {
     }
 }
 
+fn with_parents(plan: &TablePlan<'_>, parents: &[TablePlan<'_>]) -> Row {
+    refer(&plan.base(), plan, parents)
+}
+
 /// The row with the keys of the rows that its parents have, where it has those of its own plan.
 fn refer(row: &Row, plan: &TablePlan<'_>, parents: &[TablePlan<'_>]) -> Row {
     let mut row = row.clone();
     for key in &plan.postgres.foreign_keys {
-        let Some(parent) = parents.iter().find(|parent| parent.key == key.parent) else { continue };
+        let Some(parent) = parents.iter().find(|parent| parent.key == key.parent) else {
+            continue;
+        };
         let parent_row = refer(&parent.base(), parent, parents);
         for (column, parent_column) in key.columns.iter().zip(&key.parent_columns) {
             let column = column.to_lowercase();
             let own = plan.rows.iter().any(|base| base.get(&column) == row.get(&column));
-            if own && row.get(&column).is_some_and(|value| *value != Literal::Null)
+            if own
+                && row.get(&column).is_some_and(|value| *value != Literal::Null)
                 && let Some(value) = parent_row.get(&parent_column.to_lowercase())
             {
                 row.insert(column, value.clone());

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::HEXLOWER;
+
 use crate::classes::{Affinity, Class};
 use crate::expression::{Form, Names};
 use crate::lexer::Engine;
@@ -32,8 +34,12 @@ impl Literal {
             (Self::Number(digits), _) => digits.clone(),
             (Self::Text(text), _) => quoted(text),
             (Self::Bytes(bytes), engine) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                if engine == Engine::Postgres { format!("'\\x{digits}'::bytea") } else { format!("x'{digits}'") }
+                let digits = HEXLOWER.encode(bytes);
+                if engine == Engine::Postgres {
+                    format!("'\\x{digits}'::bytea")
+                } else {
+                    format!("x'{digits}'")
+                }
             }
             (Self::Each(text, _), Engine::Postgres) | (Self::Each(_, text), Engine::Sqlite) => text.clone(),
         }
@@ -53,36 +59,71 @@ fn plain(column: &Column, other: &Column, number: usize) -> Literal {
     if let Some(label) = column.kind.labels.get(number % column.kind.labels.len().max(1)) {
         return Literal::Text(label.clone());
     }
-    let sqlite_integer = matches!(other.kind.affinity, Some(Affinity::Integer | Affinity::Real | Affinity::Numeric))
-        && !matches!(other.kind.class, Class::Instant | Class::Date);
+    let sqlite_integer = matches!(
+        other.kind.affinity,
+        Some(Affinity::Integer | Affinity::Real | Affinity::Numeric)
+    ) && !matches!(other.kind.class, Class::Instant | Class::Date);
     match column.kind.class {
         Class::Bool => Literal::Bool(number % 2 == 1),
-        Class::I16 | Class::I32 | Class::I64 | Class::Float | Class::Decimal => Literal::Number((number + 1).to_string()),
+        Class::I16 | Class::I32 | Class::I64 | Class::Float | Class::Decimal => {
+            Literal::Number((number + 1).to_string())
+        }
         Class::Bytes => Literal::Bytes(vec![u8::try_from(number % 256).unwrap_or(0); 8]),
         Class::Uuid => {
             let text = quoted(&uuid(number));
             let bytes = format!("x'{}'", uuid(number).replace('-', ""));
-            let sqlite = if other.kind.class == Class::Bytes { bytes } else { text.clone() };
+            let sqlite = if other.kind.class == Class::Bytes {
+                bytes
+            } else {
+                text.clone()
+            };
             Literal::Each(text, sqlite)
         }
         Class::Json => Literal::Text(format!("{{\"n\":{number}}}")),
         Class::Instant | Class::Date => {
             let text = quoted(&format!("2020-01-{:02} 00:00:00", number % 28 + 1));
-            let sqlite = if sqlite_integer { (1_577_836_800 + 86_400 * number).to_string() } else { text.clone() };
+            let sqlite = if sqlite_integer {
+                (1_577_836_800 + 86_400 * number).to_string()
+            } else {
+                text.clone()
+            };
             Literal::Each(text, sqlite)
         }
         Class::Time => Literal::Text(format!("{:02}:00:00", number % 24)),
         Class::Interval => Literal::Each("'1 day'".to_owned(), "86400".to_owned()),
         Class::Array => {
             let numbers = column.kind.declared.contains("int");
-            let sqlite = if numbers { format!("'[{number}]'") } else { format!("'[\"v{number}\"]'") };
-            Literal::Each(if numbers { format!("'{{{number}}}'") } else { format!("'{{v{number}}}'") }, sqlite)
+            let sqlite = if numbers {
+                format!("'[{number}]'")
+            } else {
+                format!("'[\"v{number}\"]'")
+            };
+            Literal::Each(
+                if numbers {
+                    format!("'{{{number}}}'")
+                } else {
+                    format!("'{{v{number}}}'")
+                },
+                sqlite,
+            )
         }
         Class::Network => Literal::Text(format!("10.0.0.{}", number % 250)),
         _ => {
             let text = format!("v{number}");
-            let longest = column.kind.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
-            Literal::Text(text.chars().rev().take(longest).collect::<Vec<_>>().into_iter().rev().collect())
+            let longest = column
+                .kind
+                .length
+                .and_then(|length| usize::try_from(length).ok())
+                .unwrap_or(usize::MAX);
+            Literal::Text(
+                text.chars()
+                    .rev()
+                    .take(longest)
+                    .collect::<Vec<_>>()
+                    .into_iter()
+                    .rev()
+                    .collect(),
+            )
         }
     }
 }
@@ -123,8 +164,16 @@ pub(super) fn edge_cases(column: &Column, _other: &Column, predicates: &[Form]) 
         Class::Text | Class::TextNoCase if column.kind.labels.is_empty() => {
             cases.push(("empty".to_owned(), Literal::Text(String::new()), Cause::Constraint));
             if let Some(length) = column.kind.length.and_then(|length| usize::try_from(length).ok()) {
-                cases.push(("longest".to_owned(), Literal::Text("x".repeat(length)), Cause::Constraint));
-                cases.push(("too long".to_owned(), Literal::Text("x".repeat(length + 1)), Cause::Type));
+                cases.push((
+                    "longest".to_owned(),
+                    Literal::Text("x".repeat(length)),
+                    Cause::Constraint,
+                ));
+                cases.push((
+                    "too long".to_owned(),
+                    Literal::Text("x".repeat(length + 1)),
+                    Cause::Type,
+                ));
             }
         }
         Class::Uuid => cases.push(("no UUID".to_owned(), Literal::Text("x".to_owned()), Cause::Type)),
@@ -136,7 +185,11 @@ pub(super) fn edge_cases(column: &Column, _other: &Column, predicates: &[Form]) 
         _ => {}
     }
     if !column.kind.labels.is_empty() {
-        cases.push(("no such label".to_owned(), Literal::Text("no such label".to_owned()), Cause::Constraint));
+        cases.push((
+            "no such label".to_owned(),
+            Literal::Text("no such label".to_owned()),
+            Cause::Constraint,
+        ));
     }
     // Around each constant that a CHECK compares with.
     let name = column.name.to_lowercase();
@@ -157,11 +210,21 @@ fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Lit
         _ => Literal::Text("x".repeat(length)),
     };
     match operator.as_str() {
-        "and" | "or" | "not" => operands.iter().for_each(|operand| around(operand, column, class, cases)),
+        "and" | "or" | "not" => operands
+            .iter()
+            .for_each(|operand| around(operand, column, class, cases)),
         "in" | "not in" if operands.first().is_some_and(is_column) && *class == Class::Text => {
-            cases.push(("no listed text".to_owned(), Literal::Text("no listed text".to_owned()), Cause::Constraint));
+            cases.push((
+                "no listed text".to_owned(),
+                Literal::Text("no listed text".to_owned()),
+                Cause::Constraint,
+            ));
             if let Some(Form::Text(text)) = operands.get(1) {
-                cases.push(("a listed text in capitals".to_owned(), Literal::Text(text.to_uppercase()), Cause::Constraint));
+                cases.push((
+                    "a listed text in capitals".to_owned(),
+                    Literal::Text(text.to_uppercase()),
+                    Cause::Constraint,
+                ));
             }
         }
         _ => {
@@ -229,7 +292,8 @@ impl<'a> Solver<'a> {
                 // TRUE and FALSE are tried anyway.
                 (_, Class::Bool) => Vec::new(),
                 (Form::Bool(value), _) => vec![Literal::Bool(value)],
-                (Form::Call(..), class) | (Form::Number(_), class @ (Class::Bytes | Class::Text | Class::TextNoCase))
+                (Form::Call(..), class)
+                | (Form::Number(_), class @ (Class::Bytes | Class::Text | Class::TextNoCase))
                     if matches!(class, Class::Instant) =>
                 {
                     Vec::new()
@@ -289,7 +353,11 @@ impl<'a> Solver<'a> {
             if holds(form, &row) {
                 continue;
             }
-            let names: Vec<String> = form.columns().into_iter().filter(|name| self.candidates.contains_key(name)).collect();
+            let names: Vec<String> = form
+                .columns()
+                .into_iter()
+                .filter(|name| self.candidates.contains_key(name))
+                .collect();
             let related: Vec<&Form> = self
                 .predicates
                 .iter()
@@ -337,7 +405,9 @@ fn constants_for(form: &Form, column: &str, found: &mut Vec<Form>) {
     if let Form::Call(_, operands) = form {
         let direct = operands.iter().any(|operand| match operand {
             Form::Column(name) => name == column,
-            Form::Call(name, of) => name == "length" && of.iter().any(|of| matches!(of, Form::Column(name) if name == column)),
+            Form::Call(name, of) => {
+                name == "length" && of.iter().any(|of| matches!(of, Form::Column(name) if name == column))
+            }
             _ => false,
         });
         for operand in operands {

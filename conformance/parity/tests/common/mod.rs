@@ -58,7 +58,9 @@ fn copy(from: &Path, to: &Path) {
 
 pub async fn load_directory(engine: Engine, directory: &Path) -> Loaded {
     let side = Side::parse(engine, directory.to_str().unwrap()).unwrap();
-    load(engine, &side, &Options::default()).await.unwrap_or_else(|error| panic!("{error}"))
+    load(engine, &side, &Options::default())
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Both sides of a project as they are committed.
@@ -133,10 +135,20 @@ impl Project {
                 ));
             }
         }
-        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), plants.len(), wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "{} of {}:\n{}",
+            wrong.len(),
+            plants.len(),
+            wrong.join("\n")
+        );
     }
 }
 
 pub fn drifts(comparison: &Comparison) -> Vec<String> {
-    comparison.drifts.iter().map(|difference| difference.key.clone()).collect()
+    comparison
+        .drifts
+        .iter()
+        .map(|difference| difference.key.clone())
+        .collect()
 }
