@@ -246,14 +246,12 @@ pub(crate) fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (I16, I16 | I32 | I64) => Convention("SQLite takes whole numbers outside of 16 bits"),
         (I32, I16 | I32 | I64) => Convention("SQLite takes whole numbers outside of 32 bits"),
         (I64, I16 | I32 | I64)
-        | (Float, Float)
+        | (Float, Float | Decimal)
         | (Bytes, Bytes)
-        | (Text, Text)
+        | (Text, Text | Uuid | Json)
         | (Date, Date)
         | (Instant, Instant)
-        | (Any, _)
-        | (Float, Decimal)
-        | (Text, Uuid | Json) => Same,
+        | (Any, _) => Same,
         (Decimal, Decimal) => Convention("SQLite keeps 15 digits of a fraction, PostgreSQL all of them"),
         (Decimal, Float) => Different("PostgreSQL keeps decimals exactly, SQLite rounds to binary floating point"),
         (Decimal, Text) => Different("PostgreSQL orders and adds numbers, SQLite has text"),

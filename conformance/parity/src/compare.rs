@@ -317,56 +317,7 @@ fn views(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
             }
             continue;
         };
-        let same = view.columns.len() == other.columns.len()
-            && view
-                .columns
-                .iter()
-                .zip(&other.columns)
-                .all(|(a, b)| a.eq_ignore_ascii_case(b));
-        if let Some(reason) = &other.broken {
-            collector.drift(Draft {
-                key: format!("view.{key}"),
-                object: format!("view {key}"),
-                postgres: Some(list(view)),
-                sqlite: Some(format!("can't be read: {reason}")),
-                postgres_origin: shown(view.origin.as_ref()),
-                sqlite_origin: shown(other.origin.as_ref()),
-                meaning: "every query of it fails on SQLite".to_owned(),
-                concerns,
-            });
-        } else if !same {
-            collector.drift(Draft {
-                key: format!("view.{key}"),
-                object: format!("view {key}"),
-                postgres: Some(list(view)),
-                sqlite: Some(list(other)),
-                postgres_origin: shown(view.origin.as_ref()),
-                sqlite_origin: shown(other.origin.as_ref()),
-                meaning: "SELECT * gives other columns, or another order of them".to_owned(),
-                concerns,
-            });
-        } else if !same_query(postgres, view, other) {
-            let draft = Draft {
-                key: format!("view.{key}.query"),
-                object: format!("view {key}"),
-                postgres: Some(one_line(&view.query)),
-                sqlite: Some(one_line(&other.query)),
-                postgres_origin: shown(view.origin.as_ref()),
-                sqlite_origin: shown(other.origin.as_ref()),
-                meaning: "the queries could not be shown to be alike".to_owned(),
-                concerns,
-            };
-            let severity = if collector.config.strict() {
-                Severity::Drift
-            } else {
-                Severity::Note
-            };
-            collector.add(
-                severity,
-                draft,
-                Some("views with queries that could not be shown to be alike".to_owned()),
-            );
-        }
+        view_pair(collector, key, view, other, concerns);
     }
     let known: BTreeSet<&String> = pairs.values().collect();
     for (key, view) in sqlite.views.iter().filter(|(key, _)| !known.contains(key)) {
@@ -380,6 +331,61 @@ fn views(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
             meaning: "PostgreSQL has no such view".to_owned(),
             concerns: vec![key.clone()],
         });
+    }
+}
+
+/// Compares two views of one name.
+fn view_pair(collector: &mut Collector<'_>, key: &str, view: &View, other: &View, concerns: Vec<String>) {
+    let list = |view: &View| view.columns.join(", ");
+    let same = view.columns.len() == other.columns.len()
+        && view
+            .columns
+            .iter()
+            .zip(&other.columns)
+            .all(|(a, b)| a.eq_ignore_ascii_case(b));
+    if let Some(reason) = &other.broken {
+        collector.drift(Draft {
+            key: format!("view.{key}"),
+            object: format!("view {key}"),
+            postgres: Some(list(view)),
+            sqlite: Some(format!("can't be read: {reason}")),
+            postgres_origin: shown(view.origin.as_ref()),
+            sqlite_origin: shown(other.origin.as_ref()),
+            meaning: "every query of it fails on SQLite".to_owned(),
+            concerns,
+        });
+    } else if !same {
+        collector.drift(Draft {
+            key: format!("view.{key}"),
+            object: format!("view {key}"),
+            postgres: Some(list(view)),
+            sqlite: Some(list(other)),
+            postgres_origin: shown(view.origin.as_ref()),
+            sqlite_origin: shown(other.origin.as_ref()),
+            meaning: "SELECT * gives other columns, or another order of them".to_owned(),
+            concerns,
+        });
+    } else if !same_query(collector.postgres.schema, view, other) {
+        let draft = Draft {
+            key: format!("view.{key}.query"),
+            object: format!("view {key}"),
+            postgres: Some(one_line(&view.query)),
+            sqlite: Some(one_line(&other.query)),
+            postgres_origin: shown(view.origin.as_ref()),
+            sqlite_origin: shown(other.origin.as_ref()),
+            meaning: "the queries could not be shown to be alike".to_owned(),
+            concerns,
+        };
+        let severity = if collector.config.strict() {
+            Severity::Drift
+        } else {
+            Severity::Note
+        };
+        collector.add(
+            severity,
+            draft,
+            Some("views with queries that could not be shown to be alike".to_owned()),
+        );
     }
 }
 

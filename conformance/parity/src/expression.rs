@@ -15,7 +15,7 @@ use crate::lexer::{self, Engine, Kind};
 
 /// An expression without what only spells it: casts, parentheses, quotes, qualifiers, order of operands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Form {
+pub(crate) enum Form {
     /// A column, in lower case.
     Column(String),
     /// A number, as text without needless zeros.
@@ -41,9 +41,9 @@ impl fmt::Display for Form {
                 }
                 let compound = matches!(operand, Self::Call(name, _) if matches!(name.as_str(), "and" | "or"));
                 if compound {
-                    write!(formatter, "({operand})")?
+                    write!(formatter, "({operand})")?;
                 } else {
-                    write!(formatter, "{operand}")?
+                    write!(formatter, "{operand}")?;
                 }
             }
             Ok(())
@@ -83,7 +83,7 @@ impl Form {
     }
 
     /// The columns that it reads, sorted.
-    pub fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         let mut found = Vec::new();
         self.collect_columns(&mut found);
         found.sort();
@@ -100,7 +100,7 @@ impl Form {
     }
 
     /// Whether it uses what only one of the engines has, so that two texts with one meaning can differ.
-    pub fn is_engine_specific(&self) -> bool {
+    pub(crate) fn is_engine_specific(&self) -> bool {
         match self {
             Self::Raw(_) => true,
             Self::Call(name, operands) => {
@@ -152,9 +152,9 @@ const COMMON: [&str; 31] = [
 
 /// What is known of the columns that expressions read.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub(crate) struct Names {
     /// Classes by name in lower case.
-    pub classes: BTreeMap<String, Class>,
+    pub(crate) classes: BTreeMap<String, Class>,
 }
 
 impl Names {
@@ -168,7 +168,7 @@ impl Names {
 }
 
 /// The normal form of an expression in the engine's dialect.
-pub fn normal(engine: Engine, text: &str, names: &Names) -> Form {
+pub(crate) fn normal(engine: Engine, text: &str, names: &Names) -> Form {
     match parse(engine, text) {
         Some(expression) => Normalizer { engine, names }.form(&expression),
         None => raw(engine, text),
@@ -176,7 +176,7 @@ pub fn normal(engine: Engine, text: &str, names: &Names) -> Form {
 }
 
 /// A predicate as the set of predicates that all must hold, sorted.
-pub fn conjuncts(engine: Engine, text: &str, names: &Names) -> Vec<Form> {
+pub(crate) fn conjuncts(engine: Engine, text: &str, names: &Names) -> Vec<Form> {
     let form = truth(normal(engine, text, names));
     let mut conjuncts = match form {
         Form::Call(name, operands) if name == "and" => operands,
@@ -599,7 +599,7 @@ impl Normalizer<'_> {
                 return Form::Text("[]".to_owned());
             }
             "octet_length" if operands.iter().any(|operand| self.names.is_bytes(operand)) => {
-                "length".clone_into(&mut name)
+                "length".clone_into(&mut name);
             }
             "char_length" | "character_length" => "length".clone_into(&mut name),
             "ifnull" => "coalesce".clone_into(&mut name),
@@ -773,7 +773,7 @@ fn number(text: &str) -> Form {
 }
 
 /// A default in the normal form of its column's class; `None` for NULL and for none.
-pub fn default(engine: Engine, text: Option<&str>, class: &Class, names: &Names) -> Option<Form> {
+pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: &Names) -> Option<Form> {
     let form = normal(engine, text?, names);
     let form = match (class, form) {
         (_, Form::Null) => return None,

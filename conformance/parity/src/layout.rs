@@ -55,7 +55,7 @@ const OTHER_WORDS: [&str; 9] = [
 
 /// The migrations of an engine in a directory, in the order in which they are applied. `pattern` replaces the known layouts
 /// by all files that match, relative to the directory.
-pub fn migrations(engine: Engine, directory: &Path, pattern: Option<&str>) -> Result<Vec<Migration>> {
+pub(crate) fn migrations(engine: Engine, directory: &Path, pattern: Option<&str>) -> Result<Vec<Migration>> {
     let mut found = match pattern {
         Some(pattern) => matching(directory, pattern)?,
         None => discover(engine, directory)?,

@@ -292,6 +292,18 @@ impl<'a> TablePlan<'a> {
                 add(&key.columns.join("+"), "orphan", Cause::Constraint, vec![nowhere]);
             }
         }
+        self.duplicates(&mut add);
+        add(
+            "row",
+            "a second one",
+            Cause::Constraint,
+            vec![self.base(), self.rows[1].clone()],
+        );
+        probes
+    }
+
+    /// Rows that have the values of another row's key.
+    fn duplicates(&self, add: &mut impl FnMut(&str, &str, Cause, Vec<Row>)) {
         let mut keys: Vec<Vec<String>> = self
             .postgres
             .primary_key
@@ -351,12 +363,5 @@ impl<'a> TablePlan<'a> {
                 }
             }
         }
-        add(
-            "row",
-            "a second one",
-            Cause::Constraint,
-            vec![self.base(), self.rows[1].clone()],
-        );
-        probes
     }
 }

@@ -222,16 +222,14 @@ fn postgres_treatment(statement: &Statement) -> Treatment {
     match words.as_slice() {
         // Each statement is its own transaction: one that fails then takes no other with it.
         [
-            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "LOCK",
+            "BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE" | "LOCK" | "GRANT" | "REVOKE"
+            | "REASSIGN" | "COMMENT" | "VACUUM" | "ANALYZE" | "NOTIFY" | "LISTEN" | "CHECKPOINT",
             ..,
         ]
-        | ["START", "TRANSACTION", ..] => Treatment::Pass,
-        [
-            "GRANT" | "REVOKE" | "REASSIGN" | "COMMENT" | "VACUUM" | "ANALYZE" | "NOTIFY" | "LISTEN" | "CHECKPOINT",
-            ..,
-        ]
+        | ["START", "TRANSACTION", ..]
         | ["ALTER", "DEFAULT", "PRIVILEGES", ..]
-        | ["SET", "ROLE" | "SESSION" | "TRANSACTION" | "CONSTRAINTS", ..]
+        | ["SET", "ROLE" | "TRANSACTION" | "CONSTRAINTS", ..]
+        | ["SET", "SESSION", "AUTHORIZATION" | "CHARACTERISTICS", ..]
         | ["SECURITY", "LABEL", ..] => Treatment::Pass,
         [
             "CREATE" | "ALTER" | "DROP",

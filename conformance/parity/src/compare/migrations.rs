@@ -89,36 +89,35 @@ pub(super) fn compare(collector: &mut Collector<'_>) {
             });
         }
     }
-    // One line a side, however many there are: what they lack in the schema is reported for itself.
-    let alone =
-        |own: &BTreeMap<Vec<u128>, Vec<Migration>>, other: &BTreeMap<Vec<u128>, Vec<Migration>>| -> Vec<Migration> {
-            let missing = own.iter().filter(|(version, _)| !other.contains_key(*version));
-            missing.flat_map(|(_, migrations)| migrations.iter().cloned()).collect()
+    only_on_one_side(collector, "PostgreSQL", &postgres, &sqlite);
+    only_on_one_side(collector, "SQLite", &sqlite, &postgres);
+}
+
+/// One line a side, however many there are: what the other lacks in its schema is reported for itself.
+fn only_on_one_side(
+    collector: &mut Collector<'_>,
+    engine: &str,
+    own: &BTreeMap<Vec<u128>, Vec<Migration>>,
+    other: &BTreeMap<Vec<u128>, Vec<Migration>>,
+) {
+    let alone = own.iter().filter(|(version, _)| !other.contains_key(*version));
+    for migration in alone.flat_map(|(_, migrations)| migrations) {
+        let text = Some(migration.file.display().to_string());
+        let (lacking, postgres, sqlite) = match engine {
+            "SQLite" => ("PostgreSQL", None, text),
+            _ => ("SQLite", text, None),
         };
-    let (only_postgres, only_sqlite) = (alone(&postgres, &sqlite), alone(&sqlite, &postgres));
-    for (engine, other, list) in [
-        ("PostgreSQL", "SQLite", only_postgres),
-        ("SQLite", "PostgreSQL", only_sqlite),
-    ] {
-        for migration in &list {
-            let text = Some(migration.file.display().to_string());
-            let (a, b) = if engine == "PostgreSQL" {
-                (text, None)
-            } else {
-                (None, text)
-            };
-            let draft = Draft {
-                key: format!("migration.{}", migration.version),
-                object: format!("migration {}", migration.version),
-                postgres: a,
-                sqlite: b,
-                postgres_origin: None,
-                sqlite_origin: None,
-                meaning: format!("{other} has no such version"),
-                concerns: Vec::new(),
-            };
-            collector.add(Severity::Drift, draft, Some(format!("versions that only {engine} has")));
-        }
+        let draft = Draft {
+            key: format!("migration.{}", migration.version),
+            object: format!("migration {}", migration.version),
+            postgres,
+            sqlite,
+            postgres_origin: None,
+            sqlite_origin: None,
+            meaning: format!("{lacking} has no such version"),
+            concerns: Vec::new(),
+        };
+        collector.add(Severity::Drift, draft, Some(format!("versions that only {engine} has")));
     }
 }
 

@@ -104,21 +104,23 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
             }
         }
     }
-    for (at, trigger) in theirs.iter().enumerate() {
-        if taken.contains(&at) {
-            continue;
-        }
-        collector.drift(Draft {
-            key: format!("trigger.{}.{}", trigger.table, trigger.name),
-            object: format!("trigger {} on {}", trigger.name, trigger.table),
-            postgres: None,
-            sqlite: Some(text(trigger)),
-            postgres_origin: None,
-            sqlite_origin: shown(trigger.origin.as_ref()),
-            meaning: format!("PostgreSQL does nothing of its own on {}", trigger.events.join(" and ")),
-            concerns: vec![trigger.table.clone(), trigger.name.to_lowercase()],
-        });
+    let left = theirs.iter().enumerate().filter(|(at, _)| !taken.contains(at));
+    for (_, trigger) in left {
+        only_on_sqlite(collector, trigger);
     }
+}
+
+fn only_on_sqlite(collector: &mut Collector<'_>, trigger: &Trigger) {
+    collector.drift(Draft {
+        key: format!("trigger.{}.{}", trigger.table, trigger.name),
+        object: format!("trigger {} on {}", trigger.name, trigger.table),
+        postgres: None,
+        sqlite: Some(text(trigger)),
+        postgres_origin: None,
+        sqlite_origin: shown(trigger.origin.as_ref()),
+        meaning: format!("PostgreSQL does nothing of its own on {}", trigger.events.join(" and ")),
+        concerns: vec![trigger.table.clone(), trigger.name.to_lowercase()],
+    });
 }
 
 fn text(trigger: &Trigger) -> String {
