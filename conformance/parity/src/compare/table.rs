@@ -432,7 +432,8 @@ impl Pair<'_> {
             let group = match (&ours, &theirs) {
                 (Some(form), None) => Some(format!("defaults that only PostgreSQL has ({form})")),
                 (None, Some(form)) => Some(format!("defaults that only SQLite has ({form})")),
-                _ => None,
+                (Some(a), Some(b)) => Some(format!("default {a} ↔ {b}")),
+                (None, None) => None,
             };
             collector.add(Severity::Drift, draft, group);
         }
