@@ -86,6 +86,14 @@ sqlx-prepare:
 sqlx-check:
     ci/sqlx-prepare --check
 
+# Does a test fail when the Rust of an engine crate (postgres, sqlite) is wrong? SHARD=k/n tries every nth mutant.
+mutants ENGINE *ARGS:
+    ci/mutants rust "$@"
+
+# The same for its SQL.
+sql-mutants ENGINE *ARGS:
+    ci/mutants sql "$@"
+
 # Makes the embedded database at its default path (see `just db-path`).
 db-init-sqlite *ARGS:
     cargo run -q -p neoprism-node -- db migrate --db-backend sqlite "$@"
