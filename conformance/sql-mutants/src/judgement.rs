@@ -50,7 +50,10 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no shard; write k/n, with k from 0 to n - 1");
         let (number, count) = text.split_once('/').ok_or_else(wrong)?;
-        let (number, count) = (number.parse().map_err(|_| wrong())?, count.parse().map_err(|_| wrong())?);
+        let (number, count) = (
+            number.parse().map_err(|_| wrong())?,
+            count.parse().map_err(|_| wrong())?,
+        );
         if number < count {
             Ok(Self { number, count })
         } else {
@@ -81,7 +84,10 @@ impl Survivors {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         let mut current: Option<String> = None;
-        for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {
+        for line in text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+        {
             if line.starts_with(char::is_whitespace) {
                 let reason = current
                     .as_ref()
@@ -198,7 +204,12 @@ impl Judgement {
             }
         }
         if self.is_complete {
-            let found: BTreeSet<&str> = self.tested.iter().filter(survived).map(|tested| tested.name.as_str()).collect();
+            let found: BTreeSet<&str> = self
+                .tested
+                .iter()
+                .filter(survived)
+                .map(|tested| tested.name.as_str())
+                .collect();
             for name in self.survivors.0.keys().filter(|name| !found.contains(name.as_str())) {
                 problems.push(format!("listed as a survivor, and is none: {name}"));
             }
@@ -227,7 +238,11 @@ impl Judgement {
         report += "\n## Survivors\n\n";
         let mut none = true;
         for tested in self.tested.iter().filter(|tested| tested.outcome == Outcome::Survived) {
-            let reason = self.survivors.0.get(&tested.name).map_or("**no reason yet**", String::as_str);
+            let reason = self
+                .survivors
+                .0
+                .get(&tested.name)
+                .map_or("**no reason yet**", String::as_str);
             let _ = writeln!(report, "- {}\n  {reason}", tested.name);
             none = false;
         }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand};
 use sql_mutants::{
-    Catalog, Database, Diff, Engine, Error, Judgement, Mutant, Outcome, Result, Scratch, Shard, Source, Survivors, Tested,
-    TestsCommand, TestsResult, cargo_mutants_outcomes, mutants,
+    Catalog, Database, Diff, Engine, Error, Judgement, Mutant, Outcome, Result, Scratch, Shard, Source, Survivors,
+    Tested, TestsCommand, TestsResult, cargo_mutants_outcomes, mutants,
 };
 
 /// Mutation testing of the SQL in a crate that uses sqlx.
@@ -195,10 +195,19 @@ impl Run<'_> {
         let title = format!("SQL mutants of {}", self.subject.directory.display());
         let introduction = [
             format!("sql-mutants {}, {version}", env!("CARGO_PKG_VERSION")),
-            format!("{} literals in {} statements", source.literals.len(), source.statements.len()),
+            format!(
+                "{} literals in {} statements",
+                source.literals.len(),
+                source.statements.len()
+            ),
         ];
         let judgement = Judgement::new(tested, survivors, judging.minimum, is_complete);
-        conclude(&judgement, judging.report.filter(|_| is_complete), &title, &introduction)
+        conclude(
+            &judgement,
+            judging.report.filter(|_| is_complete),
+            &title,
+            &introduction,
+        )
     }
 
     fn chosen(&self, mutants: Vec<Mutant>) -> Result<Vec<Mutant>> {
@@ -212,7 +221,10 @@ impl Run<'_> {
                 Some(Diff::parse(&text))
             }
         };
-        let touched = |mutant: &Mutant| diff.as_ref().is_none_or(|diff| diff.touches(&mutant.file, &mutant.lines));
+        let touched = |mutant: &Mutant| {
+            diff.as_ref()
+                .is_none_or(|diff| diff.touches(&mutant.file, &mutant.lines))
+        };
         Ok(mutants
             .into_iter()
             .filter(touched)
@@ -230,10 +242,12 @@ impl Run<'_> {
         viable: &[&Mutant],
         tested: &mut Vec<Tested>,
     ) -> Result<()> {
+        // One copy serves all crates of a workspace, one after the other.
+        let subject = self.subject.directory.display().to_string().replace('/', "-");
         let command = |command: &str, log: &str| TestsCommand {
             command: command.to_owned(),
             directory: scratch.tree().to_owned(),
-            log: work.join(log),
+            log: work.join(format!("{subject}.{log}")),
         };
         eprintln!("building the tests in {}", scratch.tree().display());
         must_pass(&command(&self.build, "build.log"), "builds nothing")?;
@@ -244,9 +258,13 @@ impl Run<'_> {
         let limit = unchanged * 4 + Duration::from_secs(60);
         eprintln!("the unchanged tests take {:.1} s", unchanged.as_secs_f64());
 
-        let killed_file = work.join("killed");
+        let killed_file = work.join(format!("{subject}.killed"));
         let known: BTreeSet<String> = if self.iterate {
-            fs::read_to_string(&killed_file).unwrap_or_default().split_inclusive('\u{1e}').map(str::to_owned).collect()
+            fs::read_to_string(&killed_file)
+                .unwrap_or_default()
+                .split_inclusive('\u{1e}')
+                .map(str::to_owned)
+                .collect()
         } else {
             BTreeSet::new()
         };
@@ -257,7 +275,8 @@ impl Run<'_> {
                 Outcome::Killed
             } else {
                 let start = Instant::now();
-                let result = command(&self.test, "mutant.log").run(Some(scratch.choose(source, mutant)?), Some(limit))?;
+                let result =
+                    command(&self.test, "mutant.log").run(Some(scratch.choose(source, mutant)?), Some(limit))?;
                 let (found, word) = match result {
                     TestsResult::Passed => (Outcome::Survived, "SURVIVED"),
                     TestsResult::Failed => (Outcome::Killed, "killed"),

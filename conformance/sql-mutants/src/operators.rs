@@ -103,7 +103,12 @@ impl Found<'_, '_> {
 
     /// These tokens on one line, cut where they are long.
     fn quote(&self, tokens: Range<usize>) -> String {
-        let line = self.sql.written(tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = self
+            .sql
+            .written(tokens)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let cut: String = line.chars().take(60).collect();
         if cut == line {
             format!("`{line}`")
@@ -314,11 +319,7 @@ impl Found<'_, '_> {
         } else {
             format!("({})", names.first().copied().unwrap_or(""))
         };
-        let keys: Vec<&str> = target
-            .trim_matches(['(', ')'])
-            .split(',')
-            .map(str::trim)
-            .collect();
+        let keys: Vec<&str> = target.trim_matches(['(', ')']).split(',').map(str::trim).collect();
         let mut updated: Vec<&str> = names.iter().copied().filter(|name| !keys.contains(name)).collect();
         if updated.is_empty() {
             updated = keys;
@@ -372,7 +373,9 @@ impl Found<'_, '_> {
     /// FOR UPDATE and its like lost.
     fn locks(&mut self, index: usize) {
         let sql = self.sql;
-        let locks = ["UPDATE", "SHARE", "NO", "KEY"].iter().any(|word| sql.is(index + 1, word));
+        let locks = ["UPDATE", "SHARE", "NO", "KEY"]
+            .iter()
+            .any(|word| sql.is(index + 1, word));
         if sql.is(index, "FOR") && locks {
             let end = sql.until(index + 1, |token| {
                 token > index && ["LIMIT", "FOR", ";"].iter().any(|word| sql.is(token, word))
@@ -640,7 +643,10 @@ fn operand_start(sql: &Sql<'_>, end: usize) -> usize {
     let before_parenthesis = |close: usize| (0..close).rev().find(|index| sql.depth(*index) == sql.depth(close));
     if sql.is(start, ")") {
         start = before_parenthesis(start).unwrap_or(start);
-        if let Some(function) = start.checked_sub(1).filter(|token| sql.kind(*token) == Some(Kind::Word)) {
+        if let Some(function) = start
+            .checked_sub(1)
+            .filter(|token| sql.kind(*token) == Some(Kind::Word))
+        {
             let is_keyword = ["WHERE", "AND", "OR", "NOT", "ON", "IN", "WHEN", "THEN", "SELECT"]
                 .iter()
                 .any(|word| sql.is(function, word));

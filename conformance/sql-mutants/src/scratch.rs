@@ -50,8 +50,16 @@ impl Scratch {
         let sqlx = directory.join("sqlx-core");
         exchange_in_sqlx(workspace, &sqlx)?;
         let config = content.entry(PathBuf::from(".cargo/config.toml")).or_default();
-        config.extend_from_slice(format!("\n[patch.crates-io]\nsqlx-core = {{ path = {:?} }}\n", sqlx).as_bytes());
-        synchronize(&scratch.tree, &content)?;
+        let mut settings = format!(
+            "\n[patch.crates-io]\nsqlx-core = {{ path = {} }}\n",
+            Value::from(sqlx.to_string_lossy())
+        );
+        for package in ["sqlx-core", "sqlx-postgres", "sqlx-sqlite"] {
+            // What depends on the changed package is built anew, for this run alone: quickly.
+            let _ = write!(settings, "\n[profile.dev.package.{package}]\nopt-level = 0\n");
+        }
+        config.extend_from_slice(settings.as_bytes());
+        synchronize(workspace, &scratch.tree, &content)?;
         Ok(scratch)
     }
 
@@ -120,7 +128,12 @@ fn mark_literals(workspace: &Path, content: &mut BTreeMap<PathBuf, Vec<u8>>, sou
     // From the end of each file on, so that places before stay right.
     by_place.sort_by_key(|(_, literal)| std::cmp::Reverse(literal.bytes.start));
     for (id, literal) in by_place {
-        let moved = || Error::content(&workspace.join(&literal.file), "changed while it was read; run this again");
+        let moved = || {
+            Error::content(
+                &workspace.join(&literal.file),
+                "changed while it was read; run this again",
+            )
+        };
         let bytes = content.get_mut(&literal.file).ok_or_else(moved)?;
         let written = bytes.get(literal.bytes.clone()).ok_or_else(moved)?;
         let quote = written.iter().rposition(|byte| *byte == b'"').ok_or_else(moved)?;
@@ -145,7 +158,12 @@ fn mark_metadata(
         .literals
         .iter()
         .enumerate()
-        .map(|(number, literal)| (LiteralId(number), format!("{}{}", literal.value, marker(LiteralId(number)))))
+        .map(|(number, literal)| {
+            (
+                LiteralId(number),
+                format!("{}{}", literal.value, marker(LiteralId(number))),
+            )
+        })
         .collect();
     let mut renamed = BTreeMap::new();
     for statement in &source.statements {
@@ -159,7 +177,9 @@ fn mark_metadata(
             let detail = format!("{detail}; run `cargo sqlx prepare`, or what this workspace has in its place");
             Error::content(&workspace.join(&file), detail)
         };
-        let bytes = content.get(&file).ok_or_else(|| stale("the metadata of a statement is missing"))?;
+        let bytes = content
+            .get(&file)
+            .ok_or_else(|| stale("the metadata of a statement is missing"))?;
         let mut metadata: Value =
             serde_json::from_slice(bytes).map_err(|error| stale(&format!("no metadata of a statement: {error}")))?;
         metadata["query"] = Value::from(text.as_str());
@@ -181,8 +201,25 @@ fn file_name(text: &str) -> String {
 
 /// Copies sqlx-core, and has it exchange the text of a literal.
 fn exchange_in_sqlx(workspace: &Path, copy: &Path) -> Result<()> {
+    let version = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .map_err(Error::io("run rustc"))?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap_or_default();
+    // What other platforms need may not be here.
     let metadata = Command::new("cargo")
-        .args(["metadata", "--format-version=1", "--offline", "--locked"])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--locked",
+            "--filter-platform",
+            host,
+        ])
         .current_dir(workspace)
         .output()
         .map_err(Error::io("run cargo metadata"))?;
@@ -211,7 +248,7 @@ fn exchange_in_sqlx(workspace: &Path, copy: &Path) -> Result<()> {
         })?;
     let changed = text.replace(ANCHOR, EXCHANGED) + EXCHANGE;
     content.insert(file, changed.into_bytes());
-    synchronize(copy, &content)
+    synchronize(original, copy, &content)
 }
 
 fn read_tree(root: &Path, directory: &Path, content: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
@@ -228,8 +265,9 @@ fn read_tree(root: &Path, directory: &Path, content: &mut BTreeMap<PathBuf, Vec<
     Ok(())
 }
 
-/// Makes a directory hold these files and no others. Files that are right already keep their time.
-fn synchronize(directory: &Path, content: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
+/// Makes a directory hold these files and no others, with the permissions that the origin gives them. Files that are right
+/// already keep their time.
+fn synchronize(origin: &Path, directory: &Path, content: &BTreeMap<PathBuf, Vec<u8>>) -> Result<()> {
     let mut present = BTreeMap::new();
     if directory.exists() {
         read_tree(directory, directory, &mut present)?;
@@ -246,6 +284,10 @@ fn synchronize(directory: &Path, content: &BTreeMap<PathBuf, Vec<u8>>) -> Result
                 fs::create_dir_all(parent).map_err(Error::io(format!("make {}", parent.display())))?;
             }
             fs::write(&path, bytes).map_err(Error::io(format!("write {}", path.display())))?;
+            if let Ok(metadata) = fs::metadata(origin.join(name)) {
+                let permissions = metadata.permissions();
+                fs::set_permissions(&path, permissions).map_err(Error::io(format!("write {}", path.display())))?;
+            }
         }
     }
     Ok(())

@@ -200,9 +200,30 @@ fn sqlx_macro(name: &str) -> Option<(Check, usize)> {
 /// Whether a text begins as statements do.
 fn looks_like_sql(text: &str) -> bool {
     const FIRST_WORDS: [&str; 24] = [
-        "SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "PRAGMA", "COPY",
-        "CREATE", "ALTER", "DROP", "TRUNCATE", "VACUUM", "ANALYZE", "REINDEX", "LOCK", "SET", "NOTIFY", "LISTEN",
-        "EXPLAIN", "VALUES",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "WITH",
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "SAVEPOINT",
+        "PRAGMA",
+        "COPY",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "VACUUM",
+        "ANALYZE",
+        "REINDEX",
+        "LOCK",
+        "SET",
+        "NOTIFY",
+        "LISTEN",
+        "EXPLAIN",
+        "VALUES",
     ];
     let first = text.split_whitespace().next().unwrap_or("");
     FIRST_WORDS.contains(&first)
@@ -452,7 +473,9 @@ impl Visit<'_> for Templates<'_> {
             let variables: Vec<String> = arguments(&matcher)
                 .iter()
                 .map(|part| match part.as_slice() {
-                    [TokenTree::Punct(dollar), TokenTree::Ident(name), ..] if dollar.as_char() == '$' => name.to_string(),
+                    [TokenTree::Punct(dollar), TokenTree::Ident(name), ..] if dollar.as_char() == '$' => {
+                        name.to_string()
+                    }
                     _ => String::new(),
                 })
                 .collect();
@@ -468,9 +491,13 @@ impl Templates<'_> {
         let tokens: Vec<TokenTree> = body.clone().into_iter().collect();
         for (index, token) in tokens.iter().enumerate() {
             let call = match tokens.get(index..index + 3) {
-                Some([TokenTree::Ident(called), TokenTree::Punct(mark), TokenTree::Group(group)])
-                    if mark.as_char() == '!' =>
-                {
+                Some(
+                    [
+                        TokenTree::Ident(called),
+                        TokenTree::Punct(mark),
+                        TokenTree::Group(group),
+                    ],
+                ) if mark.as_char() == '!' => {
                     sqlx_macro(&called.to_string()).map(|found| (found, group.stream(), called.span()))
                 }
                 _ => None,
@@ -501,7 +528,11 @@ impl Visit<'_> for Reader {
 
     fn visit_item_mod(&mut self, item: &ItemMod) {
         let is_test = item.attrs.iter().any(|attribute| {
-            attribute.path().is_ident("cfg") && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
+            attribute.path().is_ident("cfg")
+                && attribute
+                    .meta
+                    .require_list()
+                    .is_ok_and(|list| list.tokens.to_string() == "test")
         });
         if !is_test {
             visit::visit_item_mod(self, item);

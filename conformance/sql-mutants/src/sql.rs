@@ -105,10 +105,13 @@ impl<'a> Sql<'a> {
                 ParserToken::Placeholder(_) => Kind::Parameter,
                 _ => Kind::Other,
             };
-            let place = |location| byte_of(text, &lines, location).ok_or_else(|| broken("a token without a place".into()));
+            let place =
+                |location| byte_of(text, &lines, location).ok_or_else(|| broken("a token without a place".into()));
             let range = place(token.span.start)?..place(token.span.end)?;
             if token.token == ParserToken::RParen {
-                depth = depth.checked_sub(1).ok_or_else(|| broken("a parenthesis too many".into()))?;
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or_else(|| broken("a parenthesis too many".into()))?;
             }
             placed.push(Token { range, depth, kind });
             if token.token == ParserToken::LParen {
@@ -150,7 +153,10 @@ impl<'a> Sql<'a> {
 
     /// The bytes from the first of these tokens to the end of the last.
     pub(crate) fn bytes(&self, tokens: Range<usize>) -> Range<usize> {
-        let start = self.tokens.get(tokens.start).map_or(self.text.len(), |token| token.range.start);
+        let start = self
+            .tokens
+            .get(tokens.start)
+            .map_or(self.text.len(), |token| token.range.start);
         let end = tokens
             .end
             .checked_sub(1)
@@ -183,7 +189,9 @@ impl<'a> Sql<'a> {
             || ["LEFT", "RIGHT", "FULL"].iter().any(|word| self.is(index, word))
                 && (self.is(index + 1, "JOIN") || self.is(index + 1, "OUTER"))
             || self.is(index, "FOR")
-                && ["UPDATE", "SHARE", "NO", "KEY"].iter().any(|word| self.is(index + 1, word))
+                && ["UPDATE", "SHARE", "NO", "KEY"]
+                    .iter()
+                    .any(|word| self.is(index + 1, word))
             || self.is(index, "ON")
     }
 

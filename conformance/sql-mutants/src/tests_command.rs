@@ -46,7 +46,9 @@ impl TestsCommand {
     /// `Command` where it could not run the tests.
     pub fn run(&self, mutant: Option<&Path>, limit: Option<Duration>) -> Result<TestsResult> {
         let log = File::create(&self.log).map_err(Error::io(format!("write {}", self.log.display())))?;
-        let errors = log.try_clone().map_err(Error::io(format!("write {}", self.log.display())))?;
+        let errors = log
+            .try_clone()
+            .map_err(Error::io(format!("write {}", self.log.display())))?;
         let mut command = Command::new("bash");
         command
             .args(["-c", &self.command])
@@ -76,7 +78,10 @@ impl TestsCommand {
             Some(1) => Ok(TestsResult::Failed),
             _ => Err(Error::Command {
                 command: self.command.clone(),
-                outcome: format!("could not run the tests ({status}); {} has its output", self.log.display()),
+                outcome: format!(
+                    "could not run the tests ({status}); {} has its output",
+                    self.log.display()
+                ),
             }),
         }
     }
@@ -84,7 +89,9 @@ impl TestsCommand {
     fn wait(&self, child: &mut Child, limit: Option<Duration>) -> Result<Option<ExitStatus>> {
         let start = Instant::now();
         loop {
-            let ended = child.try_wait().map_err(Error::io(format!("wait for `{}`", self.command)))?;
+            let ended = child
+                .try_wait()
+                .map_err(Error::io(format!("wait for `{}`", self.command)))?;
             if ended.is_some() || limit.is_some_and(|limit| start.elapsed() >= limit) {
                 return Ok(ended);
             }

@@ -45,14 +45,22 @@ impl Database {
             Self::Postgres(connection) => {
                 let columns = "SELECT table_name::TEXT, column_name::TEXT, data_type::TEXT FROM information_schema.columns \
                                WHERE table_schema = current_schema()";
-                for row in sqlx::query(columns).fetch_all(connection).await.map_err(Error::database(what))? {
+                for row in sqlx::query(columns)
+                    .fetch_all(connection)
+                    .await
+                    .map_err(Error::database(what))?
+                {
                     catalog.insert(row.get(0), row.get(1), row.get(2));
                 }
             }
             Self::Sqlite(connection) => {
                 let columns = "SELECT t.name, c.name, c.type FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c \
                                WHERE t.type IN ('table', 'view')";
-                for row in sqlx::query(columns).fetch_all(connection).await.map_err(Error::database(what))? {
+                for row in sqlx::query(columns)
+                    .fetch_all(connection)
+                    .await
+                    .map_err(Error::database(what))?
+                {
                     catalog.insert(row.get(0), row.get(1), row.get(2));
                 }
             }
@@ -95,7 +103,9 @@ impl Database {
             let before = self
                 .describe(statement, &original)
                 .await
-                .map_err(Error::database(format!("prepare the crate's own statement\n{original}\n")))?;
+                .map_err(Error::database(format!(
+                    "prepare the crate's own statement\n{original}\n"
+                )))?;
             let after = match self.describe(statement, &mutated).await {
                 Ok(after) => after,
                 Err(sqlx::Error::Database(error)) => return Ok(Some(error.message().to_owned())),
@@ -172,10 +182,13 @@ fn misfit(check: Check, before: &Described, after: &Described) -> Option<String>
     if before.columns.len() != after.columns.len() {
         return Some("the compiler: another number of columns".to_owned());
     }
-    for ((name, type_name, nullable), (other_name, other_type, other_nullable)) in before.columns.iter().zip(&after.columns)
+    for ((name, type_name, nullable), (other_name, other_type, other_nullable)) in
+        before.columns.iter().zip(&after.columns)
     {
         if (name, type_name) != (other_name, other_type) {
-            return Some(format!("the compiler: {other_name} {other_type} instead of {name} {type_name}"));
+            return Some(format!(
+                "the compiler: {other_name} {other_type} instead of {name} {type_name}"
+            ));
         }
         let fits = nullable == other_nullable || check == Check::Given && !other_nullable;
         if !fits {

@@ -15,7 +15,9 @@ fn tested(name: &str, outcome: Outcome) -> Tested {
 
 /// 19 killed ones, one that survives, and one that is not viable.
 fn run() -> Vec<Tested> {
-    let mut all: Vec<Tested> = (10..29).map(|number| tested(&format!("killed {number}"), Outcome::Killed)).collect();
+    let mut all: Vec<Tested> = (10..29)
+        .map(|number| tested(&format!("killed {number}"), Outcome::Killed))
+        .collect();
     all.push(tested("survivor", Outcome::Survived));
     all.push(tested("broken", Outcome::Unviable("no such column".to_owned())));
     all
@@ -81,7 +83,10 @@ fn score_below_the_line_is_wrong_where_all_were_tried() {
     let known = || survivors("src/a.rs survivor\n  x\n");
     let problems = Judgement::new(run(), known(), 95.1, true).problems();
     assert_eq!(problems, ["the score is below 95.1 %"]);
-    assert_eq!(Judgement::new(run(), known(), 95.1, false).problems(), Vec::<String>::new());
+    assert_eq!(
+        Judgement::new(run(), known(), 95.1, false).problems(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

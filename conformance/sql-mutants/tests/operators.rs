@@ -129,14 +129,8 @@ fn limit_that_is_a_parameter_is_shifted_and_made_ineffective() {
     assert_mutants(
         "SELECT name FROM block LIMIT $1",
         &[
-            (
-                "`LIMIT $1`: + 1",
-                "SELECT name FROM block LIMIT $1 + CAST(1 AS BIGINT)",
-            ),
-            (
-                "`LIMIT $1`: - 1",
-                "SELECT name FROM block LIMIT $1 - CAST(1 AS BIGINT)",
-            ),
+            ("`LIMIT $1`: + 1", "SELECT name FROM block LIMIT $1 + CAST(1 AS BIGINT)"),
+            ("`LIMIT $1`: - 1", "SELECT name FROM block LIMIT $1 - CAST(1 AS BIGINT)"),
             (
                 "`LIMIT $1` lost",
                 "SELECT name FROM block LIMIT $1 + CAST(1000000 AS BIGINT)",
@@ -263,7 +257,10 @@ fn joins_are_exchanged() {
     };
     for engine in [Engine::Postgres, Engine::Sqlite] {
         assert_eq!(
-            joins(engine, "SELECT 1 FROM a INNER JOIN b ON a.c = b.c LEFT JOIN d ON TRUE JOIN e ON TRUE"),
+            joins(
+                engine,
+                "SELECT 1 FROM a INNER JOIN b ON a.c = b.c LEFT JOIN d ON TRUE JOIN e ON TRUE"
+            ),
             [
                 "SELECT 1 FROM a LEFT JOIN b ON a.c = b.c LEFT JOIN d ON TRUE JOIN e ON TRUE",
                 "SELECT 1 FROM a INNER JOIN b ON a.c = b.c INNER JOIN d ON TRUE JOIN e ON TRUE",
@@ -291,11 +288,7 @@ fn lock_is_lost() {
 
 #[test]
 fn transaction_locks_later_or_sees_another_state() {
-    assert_mutants_on(
-        Engine::Sqlite,
-        "BEGIN IMMEDIATE",
-        &[("`IMMEDIATE` lost", "BEGIN ")],
-    );
+    assert_mutants_on(Engine::Sqlite, "BEGIN IMMEDIATE", &[("`IMMEDIATE` lost", "BEGIN ")]);
     assert_mutants_on(
         Engine::Postgres,
         "BEGIN ISOLATION LEVEL READ COMMITTED",

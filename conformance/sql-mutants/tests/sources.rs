@@ -39,13 +39,7 @@ fn macros_and_functions_hand_statements_over() {
     );
     assert_eq!(
         found,
-        [
-            "SELECT a",
-            "SELECT b FROM c",
-            "SELECT d",
-            "PRAGMA e",
-            "BEGIN IMMEDIATE"
-        ]
+        ["SELECT a", "SELECT b FROM c", "SELECT d", "PRAGMA e", "BEGIN IMMEDIATE"]
     );
 }
 
@@ -136,11 +130,23 @@ fn builder_makes_a_statement_of_one_row() {
 #[test]
 fn sql_that_is_not_understood_is_an_error_that_names_its_line() {
     for (text, expected) in [
-        ("\nconst SQL: &str = \"SELECT 1\";", "src/lib.rs:2: this literal looks like SQL"),
-        ("fn f() { let sql = \"DELETE FROM a\"; }", "src/lib.rs:1: this literal looks like SQL"),
-        ("fn f() { run(format!(\"SELECT {}\", 1)) }", "src/lib.rs:1: this literal looks like SQL"),
+        (
+            "\nconst SQL: &str = \"SELECT 1\";",
+            "src/lib.rs:2: this literal looks like SQL",
+        ),
+        (
+            "fn f() { let sql = \"DELETE FROM a\"; }",
+            "src/lib.rs:1: this literal looks like SQL",
+        ),
+        (
+            "fn f() { run(format!(\"SELECT {}\", 1)) }",
+            "src/lib.rs:1: this literal looks like SQL",
+        ),
         ("fn f() { sqlx::query!(SQL) }", "is not made of string literals"),
-        ("fn f() { let b = QueryBuilder::new(\"SELECT 1\"); }", "whose calls are not one chain"),
+        (
+            "fn f() { let b = QueryBuilder::new(\"SELECT 1\"); }",
+            "whose calls are not one chain",
+        ),
         (
             "fn f() { QueryBuilder::new(\"SELECT \").separated(1).build(); }",
             "QueryBuilder::separated is not understood",
@@ -168,7 +174,14 @@ fn diff_touches_the_statements_whose_lines_it_changes() {
     let text = "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -3,4 +3,4 @@ fn f\n same\n-old\n+new\n same\n same\n@@ -20,0 +21,2 @@\n+a\n+b\n";
     let diff = Diff::parse(text);
     let file = PathBuf::from("src/lib.rs");
-    for (lines, touched) in [(1..4, false), (4..5, true), (1..9, true), (5..21, false), (22..23, true), (23..30, false)] {
+    for (lines, touched) in [
+        (1..4, false),
+        (4..5, true),
+        (1..9, true),
+        (5..21, false),
+        (22..23, true),
+        (23..30, false),
+    ] {
         assert_eq!(diff.touches(&file, &lines), touched, "{lines:?}");
     }
     assert!(!diff.touches(&PathBuf::from("src/other.rs"), &(4..5)));
