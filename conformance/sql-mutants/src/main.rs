@@ -44,7 +44,7 @@ enum Task {
         /// Shell command that builds the tests, run in the copy
         #[arg(long, value_name = "COMMAND")]
         build: String,
-        /// Shell command that runs the tests in the copy; it ends with 0 if all pass, with 1 if one fails
+        /// Shell command that runs the tests in the copy; it ends with 0 if all pass, with 100 if one fails
         #[arg(long, value_name = "COMMAND")]
         test: String,
         /// Only every nth mutant: k/n, with k from 0 to n - 1

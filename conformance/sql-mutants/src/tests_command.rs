@@ -16,6 +16,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long a command has to stop its tests when it is told to end.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// The status of a command one of whose tests failed, as nextest has it.
+const TESTS_FAILED: i32 = 100;
+
 /// A shell command that builds or runs the tests.
 #[derive(Debug, Clone)]
 pub struct TestsCommand {
@@ -39,8 +42,8 @@ pub enum TestsResult {
 }
 
 impl TestsCommand {
-    /// Runs the command. It ends with 0 where all tests passed, with 1 where one failed, and with anything else where it
-    /// could not run them.
+    /// Runs the command. It ends with 0 where all tests passed, with 100 where one failed, and with anything else
+    /// where it could not run them: a command that is broken must not look like tests that find something.
     ///
     /// # Errors
     /// `Command` where it could not run the tests.
@@ -75,7 +78,7 @@ impl TestsCommand {
         };
         match status.code() {
             Some(0) => Ok(TestsResult::Passed),
-            Some(1) => Ok(TestsResult::Failed),
+            Some(TESTS_FAILED) => Ok(TestsResult::Failed),
             _ => Err(Error::Command {
                 command: self.command.clone(),
                 outcome: format!(
