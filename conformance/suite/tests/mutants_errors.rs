@@ -13,6 +13,7 @@ use node_storage::{
     SqliteOptions, WriterLease,
 };
 use rstest::rstest;
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 const WRITE: Access = Access::Write { migrate: true };
@@ -102,10 +103,16 @@ async fn sqlite_errors_have_their_variant() {
         .unwrap();
     assert_eq!(kind(store.advance_cursor(cursor()).await), ("Corrupt", false));
     // SQLITE_ERROR, of a column first and then of a table.
-    database.execute("ALTER TABLE block RENAME COLUMN slot TO gone").await.unwrap();
+    database
+        .execute("ALTER TABLE block RENAME COLUMN slot TO gone")
+        .await
+        .unwrap();
     let number = cursor().block;
     assert_eq!(kind(store.block(number).await), ("Unavailable", false));
-    database.execute("DROP VIEW raw_operation_by_did; ALTER TABLE block RENAME TO gone").await.unwrap();
+    database
+        .execute("DROP VIEW raw_operation_by_did; ALTER TABLE block RENAME TO gone")
+        .await
+        .unwrap();
     assert_eq!(kind(store.block(number).await), ("NotMigrated", false));
     assert_eq!(store.cursor().await.unwrap(), None);
 }
@@ -166,8 +173,7 @@ async fn lease_of_postgres_that_was_cut_is_noticed() {
             "SELECT pg_terminate_backend(pid, 60000)::TEXT FROM pg_locks
              WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         )
-        .await
-        .unwrap();
+        .await;
     assert_eq!(ended, ["true"]);
     assert_eq!(kind(lease.check().await).0, "Unavailable");
 }
@@ -192,7 +198,7 @@ async fn postgres_store_is_busy_while_its_row_is_locked() {
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(url.as_str()), None, Network::Custom).unwrap();
     let config = config.connect_timeout(Duration::from_secs(60));
     let store = NodeStorageBackend::connect(&config, WRITE).await.unwrap();
-    let mut other: sqlx::PgConnection = sqlx::Connection::connect(database.url()).await.unwrap();
+    let mut other = PgConnection::connect(database.url()).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT 1 FROM dlt_cursor FOR UPDATE")
         .execute(&mut other)
         .await
