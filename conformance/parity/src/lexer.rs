@@ -190,7 +190,8 @@ impl Iterator for Lexer<'_> {
             return Some(self.token(Kind::Text, length, rest[..length].to_owned()));
         }
         // E'…' with backslashes, X'…', B'…', N'…', U&'…'
-        let prefix = rest.find('\'').filter(|at| {
+        let mut start = rest.char_indices().take(3);
+        let prefix = start.find(|(_, c)| *c == '\'').map(|(at, _)| at).filter(|at| {
             let prefix = &rest[..*at];
             matches!(prefix, "X" | "x")
                 || (postgres && matches!(prefix, "E" | "e" | "B" | "b" | "N" | "n" | "U&" | "u&"))

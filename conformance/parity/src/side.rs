@@ -213,6 +213,47 @@ enum Treatment {
     Skip(&'static str),
 }
 
+/// Statements that only write rows and follow each other are sent together, so many at a time.
+const BATCH: usize = 200;
+
+/// What is run of a file, in order; what is not run on purpose is noted.
+fn batches<'a>(engine: Engine, source: &'a Source, skipped: &mut Vec<String>) -> Vec<Vec<(String, &'a Statement)>> {
+    let mut batches: Vec<Vec<(String, &Statement)>> = Vec::new();
+    let mut previous_writes_rows = false;
+    for statement in &source.statements {
+        let treatment = match engine {
+            Engine::Postgres => postgres_treatment(statement),
+            Engine::Sqlite => sqlite_treatment(statement),
+        };
+        let text = match treatment {
+            Treatment::Run(text) => text,
+            Treatment::Pass => continue,
+            Treatment::Skip(reason) => {
+                skipped.push(format!("{}:{}: {reason}", source.shown, statement.line));
+                continue;
+            }
+        };
+        let words = statement.words(engine);
+        let writes_rows = words
+            .first()
+            .is_some_and(|word| matches!(word.as_str(), "INSERT" | "UPDATE" | "DELETE"));
+        match batches.last_mut() {
+            Some(batch) if writes_rows && previous_writes_rows && batch.len() < BATCH => batch.push((text, statement)),
+            _ => batches.push(vec![(text, statement)]),
+        }
+        previous_writes_rows = writes_rows;
+    }
+    batches
+}
+
+fn joined(batch: &[(String, &Statement)]) -> String {
+    batch
+        .iter()
+        .map(|(text, _)| text.as_str())
+        .collect::<Vec<_>>()
+        .join(";\n")
+}
+
 const ON_THE_SERVER: &str = "it would change the server, not the schema";
 
 fn postgres_treatment(statement: &Statement) -> Treatment {
@@ -352,19 +393,21 @@ async fn load_postgres(side: &Side, sources: &[Source]) -> Result<Loaded> {
     for source in sources {
         let transaction = next_transaction(&mut connection).await?;
         history.start(engine, &source.shown, &source.version, &source.statements, transaction);
-        for statement in &source.statements {
-            let text = match postgres_treatment(statement) {
-                Treatment::Run(text) => text,
-                Treatment::Pass => continue,
-                Treatment::Skip(reason) => {
-                    skipped.push(format!("{}:{}: {reason}", source.shown, statement.line));
-                    continue;
-                }
-            };
-            if let Err(error) = sqlx::raw_sql(AssertSqlSafe(text.clone()))
-                .execute(&mut connection)
-                .await
+        for batch in batches(engine, source, &mut skipped) {
+            // Several statements sent as one are one transaction: all of them or none.
+            if batch.len() > 1
+                && sqlx::raw_sql(AssertSqlSafe(joined(&batch)))
+                    .execute(&mut connection)
+                    .await
+                    .is_ok()
             {
+                continue;
+            }
+            for (text, statement) in batch {
+                let run = sqlx::raw_sql(AssertSqlSafe(text.clone()))
+                    .execute(&mut connection)
+                    .await;
+                let Err(error) = run else { continue };
                 failures.push((text, failure(engine, source, statement, &error)));
                 if !matches!(error, sqlx::Error::Database(_)) {
                     // The connection is of no more use: the statement ended it.
@@ -469,17 +512,18 @@ async fn load_sqlite(side: &Side, sources: &[Source]) -> Result<Loaded> {
     let mut before = BTreeMap::new();
     for source in sources {
         history.start(engine, &source.shown, &source.version, &source.statements, 0);
-        for statement in &source.statements {
-            let text = match sqlite_treatment(statement) {
-                Treatment::Run(text) => text,
-                Treatment::Pass => continue,
-                Treatment::Skip(reason) => {
-                    skipped.push(format!("{}:{}: {reason}", source.shown, statement.line));
+        for batch in batches(engine, source, &mut skipped) {
+            if batch.len() > 1 {
+                let all = format!("BEGIN;\n{};\nCOMMIT", joined(&batch));
+                if sqlx::raw_sql(AssertSqlSafe(all)).execute(&mut connection).await.is_ok() {
                     continue;
                 }
-            };
-            if let Err(error) = execute_sqlite(&mut connection, &text).await {
-                failures.push((text, failure(engine, source, statement, &error)));
+                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
+            }
+            for (text, statement) in batch {
+                if let Err(error) = execute_sqlite(&mut connection, &text).await {
+                    failures.push((text, failure(engine, source, statement, &error)));
+                }
             }
         }
         // Each runner starts a file with SQLite's own settings.

@@ -73,6 +73,26 @@ async fn a_statement_that_fails_is_named_with_its_line_and_the_rest_is_compared(
 }
 
 #[tokio::test]
+async fn rows_that_fail_are_named_one_by_one_and_the_comparison_is_complete() {
+    let rows = "INSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (1);\nINSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2);";
+    let (postgres, sqlite, comparison) = both(
+        &[("1_a.sql", &format!("CREATE TABLE a (id BIGINT PRIMARY KEY);\n{rows}"))],
+        &[("1_a.sql", &format!("CREATE TABLE a (id INTEGER PRIMARY KEY);\n{rows}"))],
+    )
+    .await;
+    for loaded in [&postgres, &sqlite] {
+        let lines: Vec<_> = loaded
+            .schema
+            .failures
+            .iter()
+            .map(|failure| failure.origin.line)
+            .collect();
+        assert_eq!(lines, [Some(3), Some(4)], "{:?}", loaded.schema.failures);
+    }
+    assert!(comparison.is_alike(), "{comparison:#?}");
+}
+
+#[tokio::test]
 async fn what_would_change_the_server_is_not_run_and_named() {
     let (postgres, _, comparison) = both(
         &[(
