@@ -15,6 +15,12 @@ use std::path::{Path, PathBuf};
 use dialect_parity::{Comparison, Config, Engine, Loaded, Options, Side, compare, load};
 use tempfile::TempDir;
 
+/// Whether `TEST_BACKENDS` names backends, and PostgreSQL is not among them: tests that need it then do nothing.
+pub fn postgres_is_left_out() -> bool {
+    let chosen = std::env::var("TEST_BACKENDS").unwrap_or_default();
+    !chosen.is_empty() && !chosen.split(',').any(|name| name.trim() == "postgres")
+}
+
 /// One edit of one file of a side.
 pub struct Plant {
     pub engine: Engine,
