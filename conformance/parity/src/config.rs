@@ -114,10 +114,20 @@ impl Config {
         self.allow.iter().any(|allow| allow.key == key)
     }
 
+    /// Entries for probes on which the engines agree.
+    pub(crate) fn stale_probes(&self, used: &BTreeSet<String>) -> Vec<String> {
+        let of_probes = self.allow.iter().filter(|allow| allow.key.starts_with(PROBE));
+        let stale = of_probes.filter(|allow| !used.contains(&allow.key));
+        stale
+            .map(|allow| format!("[[allow]] {}: the engines agree; remove the entry", allow.key))
+            .collect()
+    }
+
     /// Entries that match nothing: what they allowed is gone, or was never there.
     pub(crate) fn stale(&self, used: &BTreeSet<String>, postgres: &Schema, sqlite: &Schema) -> Vec<String> {
         let mut stale = Vec::new();
-        for allow in self.allow.iter().filter(|allow| !used.contains(&allow.key)) {
+        let of_schema = self.allow.iter().filter(|allow| !allow.key.starts_with(PROBE));
+        for allow in of_schema.filter(|allow| !used.contains(&allow.key)) {
             stale.push(format!(
                 "[[allow]] {}: there is no such difference; remove the entry",
                 allow.key
@@ -140,6 +150,9 @@ impl Config {
         stale
     }
 }
+
+/// How the keys of probes begin.
+const PROBE: &str = "probe.";
 
 /// The entries that allow these differences, for `--write-allow`.
 pub fn allow_entries(differences: &[Difference]) -> String {

@@ -247,6 +247,9 @@ async fn probes(arguments: &ProbeArguments) -> Result<ExitCode> {
         for disagreement in &probes.disagreements {
             show("drift ", disagreement);
         }
+        for entry in &probes.stale {
+            print(&format!("stale   {entry}\n"));
+        }
         for unprobed in &probes.unprobed {
             print(&format!("unprobed  {unprobed}\n"));
         }
@@ -259,7 +262,8 @@ async fn probes(arguments: &ProbeArguments) -> Result<ExitCode> {
             probes.unprobed.len(),
         ));
     }
-    Ok(ExitCode::from(u8::from(!probes.disagreements.is_empty())))
+    let agree = probes.disagreements.is_empty() && probes.stale.is_empty();
+    Ok(ExitCode::from(u8::from(!agree)))
 }
 
 async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {

@@ -72,6 +72,8 @@ pub struct Probes {
     pub notes: Vec<Disagreement>,
     /// Disagreements that the settings allow.
     pub allowed: Vec<Disagreement>,
+    /// Entries of the settings that no longer match.
+    pub stale: Vec<String>,
     /// Tables for which no row was found that an engine accepts, with what it said.
     pub unprobed: Vec<String>,
 }
@@ -136,6 +138,7 @@ pub async fn probe(postgres: &Loaded, sqlite: &Loaded, config: &Config) -> Resul
         }
     }
     runner.close().await;
+    probes.stale = config.stale_probes(&probes.allowed.iter().map(|allowed| allowed.key.clone()).collect());
     Ok(probes)
 }
 

@@ -251,6 +251,29 @@ async fn files_without_numbers_may_need_each_other() {
     assert!(comparison.is_alike(), "{comparison:#?}");
 }
 
+#[tokio::test]
+async fn a_prelude_stands_in_for_what_the_program_registers_and_a_pattern_names_other_layouts() {
+    if postgres_is_left_out() {
+        return;
+    }
+    let files = directory(&[
+        ("first.ddl", "CREATE TABLE a (id TEXT PRIMARY KEY DEFAULT next_ulid());"),
+        ("notes.txt", "CREATE TABLE b (c INT);"),
+        (
+            "stand-in.sql",
+            "CREATE FUNCTION next_ulid() RETURNS text LANGUAGE sql AS 'SELECT md5(random()::text)';",
+        ),
+    ]);
+    let options = Options {
+        glob: Some("*.ddl".to_owned()),
+        preludes: vec![files.path().join("stand-in.sql")],
+    };
+    let side = Side::parse(Engine::Postgres, files.path().to_str().unwrap()).unwrap();
+    let loaded = load(Engine::Postgres, &side, &options).await.unwrap();
+    assert!(loaded.schema.failures.is_empty(), "{:?}", loaded.schema.failures);
+    assert_eq!(loaded.schema.tables.keys().collect::<Vec<_>>(), ["a"]);
+}
+
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dialect-parity"))
         .args(arguments)
@@ -306,6 +329,20 @@ fn the_command_ends_with_0_for_alike_1_for_drift_2_for_usage() {
         Some(0)
     );
     assert_eq!(schema(&other, &["--config", config]).status.code(), Some(0));
+    let probe = run(&[
+        "probe",
+        "--postgres",
+        &path(&postgres),
+        "--sqlite",
+        &path(&alike),
+        "--config",
+        config,
+    ]);
+    assert_eq!(
+        probe.status.code(),
+        Some(0),
+        "an entry for the schema is not one for a probe"
+    );
     let stale = schema(&alike, &["--config", config, "--json"]);
     assert_eq!(stale.status.code(), Some(1));
     let json: serde_json::Value = serde_json::from_slice(&stale.stdout).unwrap();
