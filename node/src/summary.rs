@@ -27,7 +27,13 @@ impl Described {
         }
     }
 
-    pub(crate) fn add(&mut self, line: &'static str, text: impl ToString, member: &str, value: Value) -> &mut Self {
+    pub(crate) fn add(
+        &mut self,
+        line: &'static str,
+        text: impl std::fmt::Display,
+        member: &str,
+        value: Value,
+    ) -> &mut Self {
         self.lines.push((line, text.to_string()));
         self.json.insert(member.to_owned(), value);
         self

@@ -99,7 +99,7 @@ where
         may_be_prefix(base, options.network, &bound)?;
     }
     let (pages, _reading) = pages(store, bound);
-    in_background(move || write_archive(pages, bound, output, options)).await
+    in_background(move || write_archive(pages, bound, output, &options)).await
 }
 
 /// What the store holds at this instant, reading all of it. [`Content::root`] makes the root of it.
@@ -179,7 +179,7 @@ fn write_archive<W: Write>(
     pages: Pages,
     bound: LedgerBound,
     output: W,
-    options: BackupOptions,
+    options: &BackupOptions,
 ) -> Result<(Summary, W)> {
     let mut output = Some(output);
     let mut writer = None;

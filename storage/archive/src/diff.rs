@@ -59,16 +59,8 @@ pub fn diff<E: From<ArchiveError>>(
             (None, Some(_)) => Ordering::Greater,
             (Some(left), Some(right)) => left.position.cmp(&right.position),
         };
-        let taken = if order.is_le() {
-            std::mem::replace(&mut left, None)
-        } else {
-            None
-        };
-        let other = if order.is_ge() {
-            std::mem::replace(&mut right, None)
-        } else {
-            None
-        };
+        let taken = if order.is_le() { left.take() } else { None };
+        let other = if order.is_ge() { right.take() } else { None };
         if order.is_le() {
             left = first.next()?;
         }

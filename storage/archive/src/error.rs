@@ -69,7 +69,7 @@ pub enum ArchiveError {
         /// The file.
         archive: String,
         /// The contradiction.
-        source: StorageError,
+        source: Box<StorageError>,
     },
     /// An increment does not follow what it is to be put onto.
     #[error(

@@ -124,8 +124,8 @@ impl<R: Read> RecordReader<R> {
             self.crc.update(&head);
             let [kind, length @ ..] = head;
             let length = u64::from_be_bytes(length);
-            let payload = match most_bytes(kind) {
-                Some(most) => match usize::try_from(length).ok().filter(|length| *length <= most) {
+            let payload = if let Some(most) = most_bytes(kind) {
+                match usize::try_from(length).ok().filter(|length| *length <= most) {
                     Some(length) => Some(self.payload(length)?),
                     None => {
                         return Err(self.damaged(
@@ -133,11 +133,10 @@ impl<R: Read> RecordReader<R> {
                             format!("a record of type {kind} is {length} bytes long, at most {most} are possible"),
                         ));
                     }
-                },
-                None => {
-                    self.pass_over(length)?;
-                    None
                 }
+            } else {
+                self.pass_over(length)?;
+                None
             };
             let mut check = [0; CHECK_BYTES];
             self.fill_all(&mut check)?;

@@ -224,7 +224,7 @@ fn contradiction(archive: &str, error: ArchiveError) -> ArchiveError {
         ArchiveError::Storage(source @ (StorageError::Conflict(_) | StorageError::OutOfRange(_))) => {
             ArchiveError::Contradiction {
                 archive: archive.to_owned(),
-                source,
+                source: Box::new(source),
             }
         }
         error => error,
@@ -295,7 +295,9 @@ fn read_archives(
         let mut blocks = Blocks::default();
         while let Some(chunk) = reader.next_chunk()? {
             operations += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            chunk.into_iter().for_each(|entry| blocks.push(entry));
+            for entry in chunk {
+                blocks.push(entry);
+            }
             send(sender, std::mem::take(&mut blocks.complete))?;
             if let Some(progress) = progress {
                 progress(Progress {
