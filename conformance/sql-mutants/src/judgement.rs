@@ -62,7 +62,13 @@ impl FromStr for Shard {
     }
 }
 
+/// How the reason of a mutant starts that no test can tell from the original.
+const EQUIVALENT: &str = "Equivalent:";
+
 /// The mutants that are known to survive, each with the reason.
+///
+/// A mutant is equivalent where its reason starts with "Equivalent:". It is no mutant that a test could kill, so it does not
+/// count in the score.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survivors(BTreeMap<String, String>);
 
@@ -110,6 +116,19 @@ impl Survivors {
             None => Ok(Self(known)),
         }
     }
+
+    /// Whether a mutant is listed.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn are_equivalent(&self, tested: &Tested) -> bool {
+        tested.outcome == Outcome::Survived
+            && self
+                .0
+                .get(&tested.name)
+                .is_some_and(|reason| reason.starts_with(EQUIVALENT))
+    }
 }
 
 /// What a run has shown.
@@ -124,39 +143,56 @@ pub struct Judgement {
 #[derive(Default)]
 struct Counts {
     unviable: usize,
+    equivalent: usize,
     killed: usize,
     survived: usize,
 }
 
 impl Counts {
-    fn add(&mut self, outcome: &Outcome) {
-        match outcome {
+    fn add(&mut self, tested: &Tested, survivors: &Survivors) {
+        match tested.outcome {
             Outcome::Killed => self.killed += 1,
+            Outcome::Survived if survivors.are_equivalent(tested) => self.equivalent += 1,
             Outcome::Survived => self.survived += 1,
             Outcome::Unviable(_) => self.unviable += 1,
         }
     }
 
-    /// Killed ones among the viable, in percent.
+    fn all(&self) -> usize {
+        self.unviable + self.equivalent + self.killed + self.survived
+    }
+
+    /// Killed ones among those that a test could kill, in percent.
     fn score(&self) -> f64 {
-        let viable = self.killed + self.survived;
-        if viable == 0 {
-            return 100.0;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "numbers of mutants are small")]
-        let share = self.killed as f64 / viable as f64;
-        share * 100.0
+        share(self.killed, self.killed + self.survived)
     }
 
     fn row(&self, name: &str) -> String {
-        // Rounded down: a score must not look like one that it does not reach.
-        let score = (self.score() * 10.0).floor() / 10.0;
-        let all = self.unviable + self.killed + self.survived;
         format!(
-            "| {name} | {all} | {} | {} | {} | {score:.1} % |\n",
-            self.unviable, self.killed, self.survived
+            "| {name} | {} | {} | {} | {} | {} | {:.1} % |\n",
+            self.all(),
+            self.unviable,
+            self.equivalent,
+            self.killed,
+            self.survived,
+            rounded(self.score())
         )
     }
+}
+
+/// A part of a whole, in percent; all of nothing.
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 {
+        return 100.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "numbers of mutants are small")]
+    let share = part as f64 / whole as f64;
+    share * 100.0
+}
+
+/// Rounded down to a tenth: a score must not look like one that it does not reach.
+fn rounded(score: f64) -> f64 {
+    (score * 10.0).floor() / 10.0
 }
 
 impl Judgement {
@@ -176,7 +212,7 @@ impl Judgement {
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for tested in &self.tested {
-            counts.add(&tested.outcome);
+            counts.add(tested, &self.survivors);
         }
         counts
     }
@@ -184,13 +220,16 @@ impl Judgement {
     /// The score and what it is made of, on one line.
     pub fn summary(&self) -> String {
         let counts = self.counts();
+        let viable = counts.killed + counts.survived + counts.equivalent;
         format!(
-            "{} mutants: {} not viable, {} killed, {} survived; score {:.1} %",
-            self.tested.len(),
+            "{} mutants: {} not viable, {} equivalent, {} killed, {} survived; score {:.1} % ({:.1} % with the equivalent ones)",
+            counts.all(),
             counts.unviable,
+            counts.equivalent,
             counts.killed,
             counts.survived,
-            (counts.score() * 10.0).floor() / 10.0
+            rounded(counts.score()),
+            rounded(share(counts.killed, viable))
         )
     }
 
@@ -226,10 +265,12 @@ impl Judgement {
         for line in introduction {
             let _ = writeln!(report, "- {line}");
         }
-        report += "\n| File | Mutants | Not viable | Killed | Survived | Score |\n|---|---:|---:|---:|---:|---:|\n";
+        let _ = writeln!(report, "- {}", self.summary());
+        report += "\n| File | Mutants | Not viable | Equivalent | Killed | Survived | Score |\n";
+        report += "|---|---:|---:|---:|---:|---:|---:|\n";
         let mut files: BTreeMap<&str, Counts> = BTreeMap::new();
         for tested in &self.tested {
-            files.entry(&tested.file).or_default().add(&tested.outcome);
+            files.entry(&tested.file).or_default().add(tested, &self.survivors);
         }
         for (file, counts) in &files {
             report += &counts.row(file);

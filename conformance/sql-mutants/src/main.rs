@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand};
 use sql_mutants::{
     Catalog, Database, Diff, Engine, Error, Judgement, Mutant, Outcome, Result, Scratch, Shard, Source, Survivors,
-    Tested, TestsCommand, TestsResult, cargo_mutants_outcomes, mutants,
+    Tested, TestsCommand, TestsResult, cargo_mutants_outcomes, mutants, read_outcomes, write_outcomes,
 };
 
 /// Mutation testing of the SQL in a crate that uses sqlx.
@@ -59,10 +59,18 @@ enum Task {
         #[command(flatten)]
         judging: Judging,
     },
-    /// Judge the outcomes of cargo-mutants in the same way
+    /// Judge the outcomes of runs again, after a change of the survivors; or those of cargo-mutants in the same way
     Judge {
+        /// What a run has left in its directory as CRATE.outcomes; several of shards
+        #[arg(
+            long,
+            value_name = "FILE",
+            required_unless_present = "cargo_mutants",
+            conflicts_with = "cargo_mutants"
+        )]
+        sql_mutants: Vec<PathBuf>,
         /// An outcomes.json; several of shards, or of runs one after the other
-        #[arg(long, value_name = "FILE", required = true)]
+        #[arg(long, value_name = "FILE")]
         cargo_mutants: Vec<PathBuf>,
         /// Not all mutants were tried, as in a run on a diff
         #[arg(long)]
@@ -96,7 +104,7 @@ struct Judging {
     /// Write the report here, if all mutants were tried
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// The lowest accepted share of killed mutants among the viable, in percent
+    /// The lowest accepted share of killed mutants among those that a test could kill, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 95.0)]
     minimum: f64,
 }
@@ -127,11 +135,12 @@ async fn main() -> ExitCode {
             run.all(judging).await
         }
         Task::Judge {
+            sql_mutants,
             cargo_mutants,
             incomplete,
             title,
             judging,
-        } => judge(&cargo_mutants, !incomplete, &title, judging),
+        } => judge(&sql_mutants, &cargo_mutants, !incomplete, &title, judging),
     };
     done.unwrap_or_else(|error| {
         eprintln!("sql-mutants: {error}");
@@ -184,6 +193,8 @@ impl Run<'_> {
                 None => viable.push(mutant),
             }
         }
+        // Known survivors come last: nothing takes longer than all tests.
+        viable.sort_by_key(|mutant| survivors.has(&mutant.to_string()));
         let version = database.version().await?;
         drop(database);
         eprintln!("{} mutants, {} of them viable", chosen.len(), viable.len());
@@ -192,7 +203,7 @@ impl Run<'_> {
             self.test(&work, &scratch, &source, &viable, &mut tested)?;
         }
         let is_complete = self.shard.is_none() && self.in_diff.is_none();
-        let title = format!("SQL mutants of {}", self.subject.directory.display());
+        let title = format!("Mutants of the SQL of {}", self.subject.directory.display());
         let introduction = [
             format!("sql-mutants {}, {version}", env!("CARGO_PKG_VERSION")),
             format!(
@@ -201,6 +212,7 @@ impl Run<'_> {
                 source.statements.len()
             ),
         ];
+        write_outcomes(&work.join(format!("{}.outcomes", self.name())), &introduction, &tested)?;
         let judgement = Judgement::new(tested, survivors, judging.minimum, is_complete);
         conclude(
             &judgement,
@@ -208,6 +220,11 @@ impl Run<'_> {
             &title,
             &introduction,
         )
+    }
+
+    /// The crate in names of files: one directory serves all crates of a workspace, one after the other.
+    fn name(&self) -> String {
+        self.subject.directory.display().to_string().replace('/', "-")
     }
 
     fn chosen(&self, mutants: Vec<Mutant>) -> Result<Vec<Mutant>> {
@@ -242,8 +259,7 @@ impl Run<'_> {
         viable: &[&Mutant],
         tested: &mut Vec<Tested>,
     ) -> Result<()> {
-        // One copy serves all crates of a workspace, one after the other.
-        let subject = self.subject.directory.display().to_string().replace('/', "-");
+        let subject = self.name();
         let command = |command: &str, log: &str| TestsCommand {
             command: command.to_owned(),
             directory: scratch.tree().to_owned(),
@@ -321,11 +337,21 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn judge(files: &[PathBuf], is_complete: bool, title: &str, judging: Judging) -> Result<ExitCode> {
+fn judge(
+    sql_mutants: &[PathBuf],
+    cargo_mutants: &[PathBuf],
+    is_complete: bool,
+    title: &str,
+    judging: Judging,
+) -> Result<ExitCode> {
     let survivors = Survivors::read(&judging.survivors)?;
-    let (version, tested) = cargo_mutants_outcomes(files)?;
+    let (introduction, tested) = if cargo_mutants.is_empty() {
+        read_outcomes(sql_mutants)?
+    } else {
+        let (version, tested) = cargo_mutants_outcomes(cargo_mutants)?;
+        (vec![format!("cargo-mutants {version}")], tested)
+    };
     let judgement = Judgement::new(tested, survivors, judging.minimum, is_complete);
-    let introduction = [format!("cargo-mutants {version}")];
     conclude(&judgement, judging.report.filter(|_| is_complete), title, &introduction)
 }
 

@@ -1,9 +1,9 @@
-//! The outcomes of cargo-mutants, to be judged in the same way.
+//! Outcomes in files: those of cargo-mutants, to be judged in the same way, and our own, to be judged again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Error, Outcome, Result, Tested};
 
@@ -73,4 +73,54 @@ pub fn cargo_mutants_outcomes(files: &[PathBuf]) -> Result<(String, Vec<Tested>)
         })
         .collect();
     Ok((version, tested))
+}
+
+/// Writes the outcomes of a run, and lines about it.
+///
+/// # Errors
+/// `Io` where the file can't be written.
+pub fn write_outcomes(file: &Path, about: &[String], tested: &[Tested]) -> Result<()> {
+    let outcomes: Vec<Value> = tested
+        .iter()
+        .map(|tested| {
+            let (outcome, reason) = match &tested.outcome {
+                Outcome::Killed => ("killed", None),
+                Outcome::Survived => ("survived", None),
+                Outcome::Unviable(reason) => ("unviable", Some(reason)),
+            };
+            json!({"file": tested.file, "name": tested.name, "outcome": outcome, "reason": reason})
+        })
+        .collect();
+    let content = json!({"about": about, "outcomes": outcomes}).to_string();
+    std::fs::write(file, content).map_err(Error::io(format!("write {}", file.display())))
+}
+
+/// Reads what [`write_outcomes`] wrote, of several runs that share the mutants.
+///
+/// # Errors
+/// `Content` for a file that is none.
+pub fn read_outcomes(files: &[PathBuf]) -> Result<(Vec<String>, Vec<Tested>)> {
+    let mut about = Vec::new();
+    let mut tested = Vec::new();
+    for file in files {
+        let wrong = |detail: &str| Error::content(file, detail);
+        let text = std::fs::read_to_string(file).map_err(Error::io(format!("read {}", file.display())))?;
+        let run: Value = serde_json::from_str(&text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| wrong("no outcomes"));
+        let list = |value: &Value| value.as_array().cloned().ok_or_else(|| wrong("no outcomes"));
+        about = list(&run["about"])?.iter().map(text).collect::<Result<_>>()?;
+        for outcome in list(&run["outcomes"])? {
+            tested.push(Tested {
+                file: text(&outcome["file"])?,
+                name: text(&outcome["name"])?,
+                outcome: match text(&outcome["outcome"])?.as_str() {
+                    "killed" => Outcome::Killed,
+                    "survived" => Outcome::Survived,
+                    "unviable" => Outcome::Unviable(text(&outcome["reason"])?),
+                    other => return Err(wrong(&format!("unknown outcome {other:?}"))),
+                },
+            });
+        }
+    }
+    Ok((about, tested))
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use sql_mutants::{Judgement, Outcome, Survivors, Tested, cargo_mutants_outcomes};
+use sql_mutants::{Judgement, Outcome, Survivors, Tested, cargo_mutants_outcomes, read_outcomes, write_outcomes};
 
 fn tested(name: &str, outcome: Outcome) -> Tested {
     Tested {
@@ -34,15 +34,37 @@ fn listed_survivor_and_reached_score_are_right() {
     assert_eq!(judgement.problems(), Vec::<String>::new());
     assert_eq!(
         judgement.summary(),
-        "21 mutants: 1 not viable, 19 killed, 1 survived; score 95.0 %"
+        "21 mutants: 1 not viable, 0 equivalent, 19 killed, 1 survived; score 95.0 % (95.0 % with the equivalent ones)"
     );
     let report = judgement.report("Title", &["a tool 1.0".to_owned()]);
     assert_eq!(
         report,
-        "# Title\n\n- a tool 1.0\n\n| File | Mutants | Not viable | Killed | Survived | Score |\n\
-         |---|---:|---:|---:|---:|---:|\n| src/a.rs | 21 | 1 | 19 | 1 | 95.0 % |\n| **all** | 21 | 1 | 19 | 1 | 95.0 % |\n\n\
+        "# Title\n\n- a tool 1.0\n\
+         - 21 mutants: 1 not viable, 0 equivalent, 19 killed, 1 survived; score 95.0 % (95.0 % with the equivalent ones)\n\n\
+         | File | Mutants | Not viable | Equivalent | Killed | Survived | Score |\n|---|---:|---:|---:|---:|---:|---:|\n\
+         | src/a.rs | 21 | 1 | 0 | 19 | 1 | 95.0 % |\n| **all** | 21 | 1 | 0 | 19 | 1 | 95.0 % |\n\n\
          ## Survivors\n\n- src/a.rs survivor\n  It means the same.\n\n## Not viable\n\n- src/a.rs broken (no such column)\n"
     );
+}
+
+#[test]
+fn equivalent_mutant_does_not_count_in_the_score() {
+    let known = survivors("src/a.rs survivor\n  Equivalent: it means the same.\n");
+    let judgement = Judgement::new(run(), known, 100.0, true);
+    assert_eq!(judgement.problems(), Vec::<String>::new());
+    assert_eq!(
+        judgement.summary(),
+        "21 mutants: 1 not viable, 1 equivalent, 19 killed, 0 survived; score 100.0 % (95.0 % with the equivalent ones)"
+    );
+}
+
+#[test]
+fn outcomes_are_read_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("outcomes");
+    let about = vec!["a tool 1.0".to_owned()];
+    write_outcomes(&file, &about, &run()).unwrap();
+    assert_eq!(read_outcomes(&[file]).unwrap(), (about, run()));
 }
 
 #[test]
