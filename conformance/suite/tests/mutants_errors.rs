@@ -31,6 +31,7 @@ fn kind<T>(result: Result<T>) -> (&'static str, bool) {
     let Err(error) = result else { return ("none", false) };
     let name = match &error {
         StorageError::Conflict(_) => "Conflict",
+        StorageError::BoundMismatch(_) => "BoundMismatch",
         StorageError::OutOfRange(_) => "OutOfRange",
         StorageError::Corrupt { .. } => "Corrupt",
         StorageError::Unavailable { .. } => "Unavailable",
