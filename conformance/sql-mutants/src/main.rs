@@ -271,7 +271,7 @@ impl Run<'_> {
         must_pass(&command(&self.test, "unchanged.log"), "fails without any mutant")?;
         let unchanged = start.elapsed();
         // Long enough for tests that fail slowly on a machine that is busy with something else.
-        let limit = unchanged * 4 + Duration::from_secs(60);
+        let limit = unchanged * 4 + Duration::from_mins(1);
         eprintln!("the unchanged tests take {:.1} s", unchanged.as_secs_f64());
 
         let killed_file = work.join(format!("{subject}.killed"));
@@ -293,13 +293,13 @@ impl Run<'_> {
                 let start = Instant::now();
                 let result =
                     command(&self.test, "mutant.log").run(Some(scratch.choose(source, mutant)?), Some(limit))?;
-                let (found, word) = match result {
+                let (found, verdict) = match result {
                     TestsResult::Passed => (Outcome::Survived, "SURVIVED"),
                     TestsResult::Failed => (Outcome::Killed, "killed"),
                     TestsResult::TimedOut => (Outcome::Killed, "timed out"),
                 };
                 let seconds = start.elapsed().as_secs_f64();
-                eprintln!("{}/{} {word} in {seconds:.1} s: {mutant}", place + 1, viable.len());
+                eprintln!("{}/{} {verdict} in {seconds:.1} s: {mutant}", place + 1, viable.len());
                 found
             };
             if found == Outcome::Killed && killed.insert(key) {

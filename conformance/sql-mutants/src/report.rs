@@ -21,7 +21,10 @@ pub fn cargo_mutants_outcomes(files: &[PathBuf]) -> Result<(String, Vec<Tested>)
         let wrong = |detail: &str| Error::content(file, detail);
         let text = std::fs::read_to_string(file).map_err(Error::io(format!("read {}", file.display())))?;
         let run: Value = serde_json::from_str(&text).map_err(|error| wrong(&format!("not JSON: {error}")))?;
-        version = run["cargo_mutants_version"].as_str().unwrap_or("").to_owned();
+        run["cargo_mutants_version"]
+            .as_str()
+            .unwrap_or("")
+            .clone_into(&mut version);
         if run["end_time"].is_null() {
             return Err(wrong("the run did not end; run it again"));
         }
@@ -67,7 +70,7 @@ pub fn cargo_mutants_outcomes(files: &[PathBuf]) -> Result<(String, Vec<Tested>)
             *number += 1;
             let mut name = format!("{file}: {description}");
             if *number > 1 {
-                name += &format!(" (number {number})");
+                name = format!("{name} (number {number})");
             }
             Tested { file, name, outcome }
         })

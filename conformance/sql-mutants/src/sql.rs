@@ -91,8 +91,8 @@ impl<'a> Sql<'a> {
         let mut depth = 0_usize;
         for token in &tokens {
             let kind = match &token.token {
-                ParserToken::EOF => continue,
-                ParserToken::Whitespace(
+                ParserToken::EOF
+                | ParserToken::Whitespace(
                     Whitespace::Space
                     | Whitespace::Newline
                     | Whitespace::Tab

@@ -120,7 +120,7 @@ pub(crate) fn assert_answers<'a, S: NodeStorage>(
             expected,
             place,
             "the store does not answer as before",
-        )
+        );
     }
 }
 

@@ -1,4 +1,5 @@
 //! The cases find what they are there for: every store that is wrong on purpose fails one, and every case fails some store.
+#![allow(clippy::unwrap_used, reason = "all of this is test code")]
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -13,19 +14,21 @@ use std::thread;
 use std::time::Duration;
 
 use node_storage_conformance::EmptyAtFirst;
-
 use node_storage_conformance::defects::{DEFECTS, Defect, Defective, Fault};
 use node_storage_conformance::{cases, with_all_cases};
 
 /// How long a case may wait. No time passes while anything can run, so it waits for something that never comes.
 const LIMIT: Duration = Duration::from_secs(1);
 
+/// A case that runs.
+type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
 /// A case, for the stores of this test.
 struct Case {
     name: &'static str,
-    run: for<'a> fn(&'a Defective) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    run: for<'a> fn(&'a Defective) -> Run<'a>,
     /// As `run`, where the first opening must find an empty store.
-    run_empty: for<'a> fn(&'a EmptyAtFirst<Defective>) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    run_empty: for<'a> fn(&'a EmptyAtFirst<Defective>) -> Run<'a>,
 }
 
 macro_rules! cases {

@@ -197,7 +197,7 @@ async fn postgres_store_is_busy_while_its_row_is_locked() {
     let mut url: url::Url = database.url().parse().unwrap();
     url.query_pairs_mut().append_pair("options", "-c lock_timeout=50ms");
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(url.as_str()), None, Network::Custom).unwrap();
-    let config = config.connect_timeout(Duration::from_secs(60));
+    let config = config.connect_timeout(Duration::from_mins(1));
     let store = NodeStorageBackend::connect(&config, WRITE).await.unwrap();
     let mut other = PgConnection::connect(database.url()).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT 1 FROM dlt_cursor FOR UPDATE")

@@ -96,7 +96,7 @@ pub async fn stored_and_new_blocks_come_in_any_order(factory: &impl StoreFactory
     let store = open(factory).await;
     let all = blocks(1..=6);
     append(&store, &all[..3]).await;
-    let mixed = [5, 2, 4, 1, 5, 3].map(|number| block(number));
+    let mixed = [5, 2, 4, 1, 5, 3].map(block);
     let appended = append(&store, &mixed).await;
     assert_eq!(
         appended,

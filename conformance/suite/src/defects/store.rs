@@ -187,8 +187,13 @@ impl DefectiveStore {
             _ => cursor,
         };
         let fault_within = match fault {
-            Fault::ForgetsBlocksOnReopening | Fault::ForgetsTransactionIdsOnReopening if !self.is_reopened => None,
-            Fault::ForgetsCursorHashOnReopening if !self.is_reopened => None,
+            Fault::ForgetsBlocksOnReopening
+            | Fault::ForgetsTransactionIdsOnReopening
+            | Fault::ForgetsCursorHashOnReopening
+                if !self.is_reopened =>
+            {
+                None
+            }
             fault => Some(fault),
         };
         let work = |content: &mut Content| match fault_within {

@@ -82,8 +82,8 @@ fn after_append(
     match fault {
         Fault::StoresEmptyBlocks => {
             for block in delivered {
-                if !content.blocks.contains_key(&block.number) {
-                    content.blocks.insert(block.number, Block::delivered(block)?);
+                if let std::collections::btree_map::Entry::Vacant(e) = content.blocks.entry(block.number) {
+                    e.insert(Block::delivered(block)?);
                 }
             }
         }
@@ -133,10 +133,8 @@ fn forgive(fault: Fault, known: &Block, delivered: &mut PublishedBlock, is_lowes
     match fault {
         Fault::KeepsStoredBlockSilently | Fault::ForgetsBlocksOnReopening => *delivered = published(known),
         Fault::JudgesLowestBlockAlone if !is_lowest => *delivered = published(known),
-        Fault::ComparesHashesByPrefix => {
-            if same_prefix(delivered.hash.as_bytes(), known.header.hash.as_bytes()) {
-                delivered.hash = known.header.hash;
-            }
+        Fault::ComparesHashesByPrefix if same_prefix(delivered.hash.as_bytes(), known.header.hash.as_bytes()) => {
+            delivered.hash = known.header.hash;
         }
         Fault::ComparesTimesInSeconds => {
             let seconds = |time: BlockTime| time.unix_micros().div_euclid(1_000_000);
