@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::{Error, Outcome, Result, Tested};
 
 /// Reads the `outcomes.json` of several runs of cargo-mutants, of shards or one after the other: a mutant is killed where
-/// one of them killed it. The version of cargo-mutants comes with them.
+/// one of them killed it. The last of the runs has to have come to its end. The version of cargo-mutants comes with them.
 ///
 /// A name says what changes in which function and not at which line, so that it outlives changes elsewhere in the file.
 ///
 /// # Errors
-/// `Content` for a file that is none, and for a run that ended early or whose unchanged tests failed.
+/// `Content` for a file that is none, for a last run that ended early, and for one whose unchanged tests failed.
 pub fn cargo_mutants_outcomes(files: &[PathBuf]) -> Result<(String, Vec<Tested>)> {
     let mut version = String::new();
     let mut places: BTreeMap<(String, u64, u64, String), Outcome> = BTreeMap::new();
@@ -25,8 +25,8 @@ pub fn cargo_mutants_outcomes(files: &[PathBuf]) -> Result<(String, Vec<Tested>)
             .as_str()
             .unwrap_or("")
             .clone_into(&mut version);
-        if run["end_time"].is_null() {
-            return Err(wrong("the run did not end; run it again"));
+        if run["end_time"].is_null() && Some(file) == files.last() {
+            return Err(wrong("the run did not end; run it again with --iterate"));
         }
         let outcomes = run["outcomes"].as_array().ok_or_else(|| wrong("no outcomes"))?;
         for outcome in outcomes {
