@@ -13,7 +13,8 @@ use node_storage::{
     SqliteOptions, WriterLease,
 };
 use rstest::rstest;
-use sqlx::{Connection, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 const WRITE: Access = Access::Write { migrate: true };
@@ -158,6 +159,23 @@ async fn writer_that_waits_for_another_goes_on_when_that_one_is_gone() {
         drop(first);
     });
     second.unwrap();
+}
+
+/// A call takes its place behind other writers before it knows whether it has something to write: one that reads first could
+/// be refused when it turns to writing.
+#[tokio::test]
+async fn call_of_sqlite_that_writes_nothing_waits_for_other_writers_too() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("node.db");
+    let options = SqliteOptions::new(&path).patience(Duration::from_millis(200));
+    let store = SqliteDb::open(&options, Network::Custom, WRITE).await.unwrap();
+    store.advance_cursor(cursor()).await.unwrap();
+    let file = SqliteConnectOptions::new().filename(&path);
+    let mut other = SqliteConnection::connect_with(&file).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    assert_eq!(kind(store.advance_cursor(cursor()).await), ("Busy", true));
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    store.advance_cursor(cursor()).await.unwrap();
 }
 
 #[tokio::test]
