@@ -27,7 +27,8 @@ pub(crate) async fn run(arguments: &RestoreArguments, console: &Console) -> Resu
         result = write(arguments, &config, console) => result?,
         signal = shutdown.requested() => return Err(Failure::Interrupted {
             signal,
-            state: "the content of the database was not changed",
+            // A commit that was under way may still have come through.
+            state: "everything was restored or nothing was, and `neoprism-node db status` says which",
         }),
     };
     let Written { restored, writing } = restored;

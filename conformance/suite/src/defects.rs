@@ -5,15 +5,6 @@
 //!
 //! A case that no defect fails may be left out without anybody noticing; a defect that fails no case is a hole in the suite.
 
-#![allow(
-    clippy::match_same_arms,
-    reason = "each fault has an arm of its own, beside the faults it is like"
-)]
-#![allow(
-    clippy::option_option,
-    reason = "a clone may remember nothing, and it may remember that there was no cursor"
-)]
-
 mod answers;
 mod conflicts;
 mod connections;

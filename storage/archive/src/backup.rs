@@ -168,7 +168,7 @@ fn may_be_prefix(base: &BaseArchive, network: Network, bound: &LedgerBound) -> R
     }
     let Some(of_base) = content.cursor else { return Ok(()) };
     match bound.cursor {
-        Some(cursor) if cursor == of_base || (cursor.block > of_base.block && cursor.slot > of_base.slot) => Ok(()),
+        Some(cursor) if cursor.is_at_or_above(of_base) => Ok(()),
         _ => Err(base.not_a_prefix(format!(
             "the cursor of the archive, {of_base}, is not below that of the database"
         ))),

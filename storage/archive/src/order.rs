@@ -85,8 +85,7 @@ impl Order {
             hash: last.block_hash,
         });
         for below in [last, self.floor].into_iter().flatten() {
-            let above = cursor.block > below.block && cursor.slot > below.slot;
-            if cursor != below && !above {
+            if !cursor.is_at_or_above(below) {
                 return Err(format!("the cursor {cursor} does not stand at or above {below}"));
             }
         }

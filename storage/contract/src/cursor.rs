@@ -30,7 +30,7 @@ impl Cursor {
     }
 
     /// Whether this is `other`, or above it in slot and number.
-    pub(crate) fn is_at_or_above(self, other: Self) -> bool {
+    pub fn is_at_or_above(self, other: Self) -> bool {
         self == other || (self.block > other.block && self.slot > other.slot)
     }
 

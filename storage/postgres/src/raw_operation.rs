@@ -23,7 +23,9 @@ const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
 /// An [`OperationRow`] query: the columns are the same in all of them; the function that runs it says which positions.
 ///
-/// Those are chosen, and limited, before anything is joined: otherwise the planner may join whole tables for one page.
+/// Those are chosen, and limited, before anything is joined: otherwise the planner may join whole tables for one page. Each
+/// operation is then looked up by its whole key: before the statistics of a fast-growing table are there, the planner may
+/// prefer to read a whole transaction for each of its operations.
 macro_rules! query_operations {
     ($positions:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
@@ -47,11 +49,12 @@ macro_rules! query_operations {
             FROM (
             "# + $positions + r#"
             ) AS wanted
-            INNER JOIN raw_operation
-                ON
-                    wanted.block_number = raw_operation.block_number
-                    AND wanted.absn = raw_operation.absn
-                    AND wanted.osn = raw_operation.osn
+            CROSS JOIN LATERAL (
+                SELECT block_number, absn, osn, operation_id, signed_operation
+                FROM raw_operation
+                WHERE block_number = wanted.block_number AND absn = wanted.absn AND osn = wanted.osn
+                LIMIT 1
+            ) AS raw_operation
             INNER JOIN ledger_transaction
                 ON
                     wanted.block_number = ledger_transaction.block_number
@@ -311,7 +314,7 @@ async fn load<L: LoadSource>(
         match source.next().await? {
             Delivery::Blocks(blocks) => {
                 let addition = plan.add(&blocks)?;
-                copy(&mut transaction, &addition).await?;
+                insert_loaded(&mut transaction, &addition).await?;
                 loaded.blocks += addition.blocks.len();
                 loaded.operations += addition.operations.len();
             }
@@ -325,8 +328,8 @@ async fn load<L: LoadSource>(
     Ok(loaded)
 }
 
-/// Copies a chunk of a load. Its transactions are looked up only if copying fails, which is cheaper than looking first.
-async fn copy(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+/// Inserts a chunk of a load, by COPY. Its transactions are looked up only if copying fails, which is cheaper than looking first.
+async fn insert_loaded(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
     copy_blocks(connection, addition).await?;
     // An error ends a transaction on PostgreSQL, but for what comes behind a savepoint.
     let mut savepoint = connection.begin().await.map_err(classify)?;

@@ -10,6 +10,7 @@ use testcontainers_modules::testcontainers::bollard::errors::Error as DockerErro
 use testcontainers_modules::testcontainers::bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
+use testcontainers_modules::testcontainers::core::Mount;
 use testcontainers_modules::testcontainers::core::client::docker_client_instance;
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
 use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, TestcontainersError};
@@ -30,6 +31,9 @@ const DOCKER_LIMIT: Duration = Duration::from_secs(5);
 const PULL_SILENCE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a container may take to answer its first query: `initdb` runs in it.
 const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// Where the data directory is; not where the image has it, which is a volume on disk.
+const DATA: &str = "/test-databases";
 
 /// The image's own default is 64 MiB, too little for parallel queries.
 const SHARED_MEMORY: u64 = 256 * 1024 * 1024;
@@ -133,6 +137,9 @@ pub(super) async fn start(image: &Image, mark: &str) -> Result<Record> {
         .with_label(LABEL.0, LABEL.1)
         .with_label(MARK_LABEL, mark)
         .with_shm_size(SHARED_MEMORY)
+        // In memory: making and dropping databases is writing files, and several times as fast there.
+        .with_mount(Mount::tmpfs_mount(DATA))
+        .with_env_var("PGDATA", format!("{DATA}/data"))
         // Ready means that a query succeeds, not that the log says so.
         .with_ready_conditions(Vec::new())
         .with_startup_timeout(START_LIMIT)

@@ -189,8 +189,9 @@ impl PostgresServer {
     async fn ensure_template(&self, template: &str, migrations: &Migrations) -> Result<()> {
         let build = {
             let (server, template, migrations) = (self.url.clone(), template.to_owned(), migrations.clone());
-            let hostile = self.hostile.clone();
-            let build = async move || template::ensure(&server, &template, &migrations, hostile.as_ref()).await;
+            let (maintenance, hostile) = (self.maintenance.clone(), self.hostile.clone());
+            let build =
+                async move || template::ensure(&maintenance, &server, &template, &migrations, hostile.as_ref()).await;
             async || background::run(build).await
         };
         self.templates.get_or_try_init(template, build).await

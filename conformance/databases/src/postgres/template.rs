@@ -5,7 +5,7 @@
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use url::Url;
 
@@ -49,11 +49,21 @@ pub(super) fn is_missing(error: &sqlx::Error) -> bool {
 
 /// Makes sure that the template is there and complete.
 pub(super) async fn ensure(
+    maintenance: &PgPool,
     server: &Url,
     template: &str,
     migrations: &Migrations,
     hostile: Option<&Hostile>,
 ) -> Result<()> {
+    {
+        let mut connection = maintenance
+            .acquire()
+            .await
+            .map_err(Error::postgres("accept a connection"))?;
+        if is_complete(&mut connection, template).await? {
+            return Ok(());
+        }
+    }
     // A connection of its own: closing it releases the lock, whatever happens in between.
     let mut maintenance = PgConnection::connect_with(&locate::connect_options(server))
         .await
@@ -70,10 +80,6 @@ async fn ensure_through(
     migrations: &Migrations,
     hostile: Option<&Hostile>,
 ) -> Result<()> {
-    if is_complete(maintenance, template).await? {
-        return Ok(());
-    }
-
     execute(maintenance, BUILD_LIMIT, "set a limit for locks").await?;
     sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 0))")
         .bind(template)

@@ -122,7 +122,8 @@ fn outcome(fault: Fault, stored: IndexOutcome) -> Option<IndexOutcome> {
             IndexOutcome::Did {
                 did, operation_hash, ..
             },
-        ) => IndexOutcome::Did {
+        )
+        | (Fault::TakesStorageForDid, IndexOutcome::Storage { did, operation_hash }) => IndexOutcome::Did {
             did,
             operation_hash,
             lists_did: false,
@@ -135,11 +136,6 @@ fn outcome(fault: Fault, stored: IndexOutcome) -> Option<IndexOutcome> {
         (Fault::DropsOperationHash, IndexOutcome::Storage { did, .. }) => IndexOutcome::Storage {
             did,
             operation_hash: none,
-        },
-        (Fault::TakesStorageForDid, IndexOutcome::Storage { did, operation_hash }) => IndexOutcome::Did {
-            did,
-            operation_hash,
-            lists_did: false,
         },
         (Fault::SwapsIgnoredAndUndecodable, IndexOutcome::Ignored { reason }) => IndexOutcome::Undecodable { reason },
         (Fault::SwapsIgnoredAndUndecodable, IndexOutcome::Undecodable { reason }) => IndexOutcome::Ignored { reason },

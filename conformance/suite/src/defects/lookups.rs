@@ -112,7 +112,8 @@ pub(super) async fn storage_owners(
                 .collect();
         }
         Fault::CutsQuestionsAt32766Hashes => {
-            owners.retain(|owner| place_in_question(owner).is_some_and(|place| place < 32_766));
+            let bound: BTreeSet<_> = hashes.iter().take(32_766).collect();
+            owners.retain(|owner| bound.contains(&owner.operation_hash));
         }
         Fault::ComparesHashesIgnoringCase | Fault::ComparesHashesByPrefix => {
             let all = other_owners(fault, store, &[]).await?;

@@ -26,8 +26,17 @@ pub struct DefectiveStore {
     shared: Arc<Shared>,
     is_reopened: bool,
     /// What this clone believes the cursor to be, where it believes anything.
-    remembered: Mutex<Option<Option<Cursor>>>,
+    remembered: Mutex<Remembered>,
     open: OpenClone,
+}
+
+/// What a clone has in its memory.
+#[derive(Debug, Clone, Copy, Default)]
+enum Remembered {
+    #[default]
+    Nothing,
+    /// The cursor as it was, or that there was none.
+    Cursor(Option<Cursor>),
 }
 
 impl Clone for DefectiveStore {
@@ -60,7 +69,7 @@ impl DefectiveStore {
         &self.inner
     }
 
-    fn remembered(&self) -> Option<Option<Cursor>> {
+    fn remembered(&self) -> Remembered {
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +77,7 @@ impl DefectiveStore {
     pub(super) fn remember(&self) {
         if self.fault == Some(Fault::ClonesRememberTheCursor) {
             let cursor = self.inner.content().cursor;
-            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
+            *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Remembered::Cursor(cursor);
         }
     }
 
@@ -620,8 +629,8 @@ impl DltCursorRepo for DefectiveStore {
     async fn cursor(&self) -> Result<Option<Cursor>> {
         self.call(async {
             let cursor = match self.remembered() {
-                Some(remembered) => remembered,
-                None => self.inner.cursor().await?,
+                Remembered::Cursor(remembered) => remembered,
+                Remembered::Nothing => self.inner.cursor().await?,
             };
             self.fault.map_or(Ok(cursor), |fault| answers::cursor(fault, cursor))
         })

@@ -414,12 +414,12 @@ fn mend_batch(fault: Fault, conflict: &Conflict, batch: &mut Vec<IndexEntry>) ->
         batch.iter().map(|entry| entry.position).max(),
     );
     let is_mended = match (conflict.reason, fault) {
-        (ConflictReason::IndexGap, Fault::IgnoresOperationsInGaps) => true,
+        (ConflictReason::IndexGap, Fault::IgnoresOperationsInGaps)
+        | (ConflictReason::UnknownPosition, Fault::PassesOverUnknownPositions) => true,
         (ConflictReason::IndexGap, Fault::AcceptsGapsOfWholeBlocks) => {
             batch.iter().all(|entry| entry.position.block != position.block)
                 && first.is_some_and(|first| first < position)
         }
-        (ConflictReason::UnknownPosition, Fault::PassesOverUnknownPositions) => true,
         (ConflictReason::UnknownPosition, Fault::PassesOverUnknownPositionsInside) => {
             Some(position) != first && Some(position) != last
         }
