@@ -216,7 +216,8 @@ pub(crate) struct DatabaseArguments {
     /// Where the database is.
     #[arg(long = "db-url", help = DB_URL_HELP, env = "NPRISM_DB_URL", value_name = "URL", hide_env_values = true)]
     url: Option<String>,
-    /// How long to wait at start for a PostgreSQL server that can't be reached.
+    /// How long to wait at start for a PostgreSQL server that can't be reached; for another writer of an SQLite file, 10 s at
+    /// most.
     #[arg(long = "db-connect-timeout", env = "NPRISM_DB_CONNECT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
     /// The most connections to a PostgreSQL server.

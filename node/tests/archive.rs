@@ -391,7 +391,7 @@ async fn restore_into_a_database_that_another_process_writes_is_refused(
     dev.args(CUSTOM);
     let dev = Running::start(dev);
     dev.wait_until_ready(200);
-    restore(&to, &[&archive], &[]).refused(5, &["another process"]);
+    restore(&to, &[&archive], &["--db-connect-timeout", "1"]).refused(5, &["another process"]);
     // A backup does not mind.
     answer(&backup(&to, &to.path("empty.archive"), &[]));
 }

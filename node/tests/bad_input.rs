@@ -169,7 +169,8 @@ fn a_second_writer_of_an_sqlite_file_waits_and_then_says_that_it_is_held() {
     let database = Database::sqlite();
     let first = common::Running::start(database.node(&["dev", "--port", "0"]));
     first.wait_until_ready(200);
-    run(database.node(&["db", "migrate", "--network", "custom"])).refused(5, &["node.db", "another process"]);
+    let second = ["db", "migrate", "--network", "custom", "--db-connect-timeout", "1"];
+    run(database.node(&second)).refused(5, &["node.db", "another process"]);
 }
 
 #[test]

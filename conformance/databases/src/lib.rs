@@ -20,7 +20,7 @@
 //! 2. a container of the image `TEST_POSTGRES_IMAGE` (`postgres:17-bookworm` unless set), if it is present or can be
 //!    pulled. An image that can't be had is printed and step 3 follows; a container of a present image that does not
 //!    become ready is an error;
-//! 3. `initdb` and `postgres` on `PATH` or under `/usr/lib/postgresql`, run in a temporary directory;
+//! 3. `initdb` and `postgres` on `PATH` or under `/usr/lib/postgresql`, run with their data in memory, or in a temporary directory;
 //! 4. an error that says how to get one.
 //!
 //! `TEST_POSTGRES_IMAGE=none` goes to step 3 at once.
@@ -46,6 +46,7 @@ mod migrations;
 mod once;
 mod postgres;
 mod random;
+mod shared_directory;
 mod sqlite;
 mod timings;
 

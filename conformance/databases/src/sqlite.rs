@@ -13,13 +13,13 @@ use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use crate::once::OncePerName;
+use crate::shared_directory::SharedDirectory;
 use crate::timings::Timings;
 use crate::{Error, Migrations, Result, background};
 
 const FILE_NAME: &str = "test.db";
 
-/// The bytes of migrated files by the hash of their migrations. In memory, since nothing would remove a file at the end
-/// of the process.
+/// The bytes of migrated files by the hash of their migrations, as this process has seen them.
 static TEMPLATES: LazyLock<OncePerName<Arc<[u8]>>> = LazyLock::new(OncePerName::default);
 
 /// An SQLite file in a directory of its own that only its owner can enter.
@@ -45,7 +45,7 @@ impl SqliteFile {
         let timings = Timings::start("sqlite");
         let template = {
             let migrations = migrations.clone();
-            async || background::run(async move || build_template(&migrations).await).await
+            async || background::run(async move || template(&migrations).await).await
         };
         let content = TEMPLATES.get_or_try_init(migrations.hash(), template).await?;
         let mut file = Self::with_content(&content, timings)?;
@@ -123,6 +123,17 @@ fn private_directory() -> Result<TempDir> {
 fn without_parameters(mut url: url::Url) -> String {
     url.set_query(None);
     url.into()
+}
+
+/// The template that some process of this user has built, or a new one, which the next process finds.
+async fn template(migrations: &Migrations) -> Result<Arc<[u8]>> {
+    let directory = SharedDirectory::open()?;
+    if let Some(content) = directory.sqlite_template(migrations.hash()) {
+        return Ok(content.into());
+    }
+    let content = build_template(migrations).await?;
+    directory.write_sqlite_template(migrations.hash(), &content)?;
+    Ok(content)
 }
 
 async fn build_template(migrations: &Migrations) -> Result<Arc<[u8]>> {

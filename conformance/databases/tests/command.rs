@@ -141,6 +141,31 @@ async fn down_stops_the_server_and_removes_its_data() {
 }
 
 #[test]
+fn a_migrated_file_is_kept_for_other_processes_until_down() {
+    let machine = Machine::new();
+    let with_file = || {
+        let mut command = machine.command();
+        command
+            .args(["with", "--sqlite-migrations"])
+            .arg(migrations_directory("sqlite"));
+        command.args(["--", "sh", "-c", "md5sum <${SQLITE_DATABASE_URL#sqlite://}"]);
+        command.output().unwrap()
+    };
+    let templates = || {
+        let shared = machine.path().join(machine.left().first().unwrap());
+        let names = fs::read_dir(shared).unwrap().map(|entry| entry.unwrap().path());
+        names
+            .filter(|path| path.extension().is_some_and(|extension| extension == "sqlite"))
+            .count()
+    };
+    // The time of each migration stands in the file: a second one would differ.
+    assert_eq!(stdout(&with_file()), stdout(&with_file()));
+    assert_eq!(templates(), 1);
+    machine.command().arg("down").output().unwrap();
+    assert_eq!(templates(), 0);
+}
+
+#[test]
 fn down_without_a_server_says_so_and_succeeds() {
     let down = Machine::new().command().arg("down").output().unwrap();
     assert!(down.status.success());

@@ -117,21 +117,19 @@ fn cost(case: &Case) -> Cost {
         "concurrency::readers_see_whole_blocks_with_their_cursor",
         "indexing::indexer_of_the_node_indexes_everything",
         "lookup::transaction_is_found_with_all_operations",
-        "order::operations_of_a_did_come_by_position",
         "order::order_within_an_append_does_not_matter",
-        "order::positions_are_ordered_as_numbers",
         "reopening::clones_read_each_others_writes",
         "storage_chains::chain_of_a_thousand_updates_is_followed",
         "storage_chains::chain_within_one_transaction_is_followed",
     ];
     const HIGHEST: &[&str] = &[
-        "large_batches::seventy_thousand_blocks_in_one_call",
-        "large_batches::seventy_thousand_operations_in_one_transaction",
         "load::seventy_thousand_operations_come_in_one_chunk",
+        "order::operations_of_a_did_come_by_position",
+        "order::positions_are_ordered_as_numbers",
     ];
-    if HIGHEST.contains(&case.name) {
+    if HIGHEST.contains(&case.name) || case.name.starts_with("large_batches::") {
         Cost::Highest
-    } else if HIGH.contains(&case.name) || case.name.starts_with("large_batches::") {
+    } else if HIGH.contains(&case.name) {
         Cost::High
     } else {
         Cost::Low

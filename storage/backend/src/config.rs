@@ -161,16 +161,15 @@ impl DbBackendConfig {
         Ok(Self { target, network })
     }
 
-    /// How long opening waits for a PostgreSQL server that can't be reached. SQLite has no such wait.
+    /// How long opening waits for a PostgreSQL server that can't be reached, or for another process that writes the SQLite
+    /// file: for that 10 s at most.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         match &mut self.target {
             #[cfg(feature = "postgres")]
             Target::Postgres(options) => **options = options.as_ref().clone().connect_timeout(timeout),
             #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(_) => {
-                let _ = timeout;
-            }
+            Target::Sqlite(options) => *options = options.clone().writer_timeout(timeout),
         }
         self
     }

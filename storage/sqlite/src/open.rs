@@ -25,6 +25,7 @@ const READERS: u32 = 4;
 pub struct SqliteOptions {
     path: PathBuf,
     patience: Duration,
+    writer_timeout: Option<Duration>,
 }
 
 impl SqliteOptions {
@@ -33,6 +34,7 @@ impl SqliteOptions {
         Self {
             path: path.into(),
             patience: Duration::from_secs(10),
+            writer_timeout: None,
         }
     }
 
@@ -40,6 +42,13 @@ impl SqliteOptions {
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// How long opening waits for another process that writes the file, if that is less than its patience.
+    #[must_use]
+    pub fn writer_timeout(mut self, timeout: Duration) -> Self {
+        self.writer_timeout = Some(timeout);
         self
     }
 
@@ -150,7 +159,10 @@ async fn make_file(options: &SqliteOptions) -> Result<WriterLease> {
             .create(directory)
             .map_err(|error| unavailable(directory, error))?;
     }
-    let lease = WriterLease::acquire(path, options.patience).await?;
+    let patience = options
+        .writer_timeout
+        .map_or(options.patience, |timeout| timeout.min(options.patience));
+    let lease = WriterLease::acquire(path, patience).await?;
     // Made here, since SQLite would make it readable for everybody. Its journal and shared memory get the same permissions.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(lease),

@@ -14,9 +14,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
-use super::shared_directory::{Record, Remains, effective_user};
 use super::{Found, Source, probe};
 use crate::background::{self, Attempt};
+use crate::shared_directory::{Record, Remains, effective_user};
 use crate::{Error, Result, random};
 
 /// Nothing here has to survive a crash, and many tests connect at once.

@@ -17,8 +17,8 @@ use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, Testconta
 use tokio::time::timeout;
 use url::Url;
 
-use super::shared_directory::{Record, Remains};
 use super::{Found, Source, probe};
+use crate::shared_directory::{Record, Remains};
 use crate::{Error, Result, random};
 
 /// Every container of this crate has this label, for a person who looks for them.

@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use super::container::{self, Image};
-use super::shared_directory::{Record, Remains, SharedDirectory};
 use super::{Found, Source, binaries, probe};
+use crate::shared_directory::{Record, Remains, SharedDirectory};
 use crate::{Error, Result};
 
 const DEFAULT_IMAGE: &str = "postgres:17-bookworm";
@@ -161,6 +161,7 @@ async fn start(directory: &SharedDirectory, image: &Image) -> Result<Record> {
 pub(super) async fn stop_started() -> Result<Vec<Found>> {
     let directory = SharedDirectory::open()?;
     let _lock = directory.lock().await?;
+    directory.remove_sqlite_templates(Duration::ZERO)?;
     let mut stopped: Vec<Record> = Vec::new();
     for (path, record) in directory.records()? {
         if !stopped.iter().any(|earlier| earlier.remains == record.remains) {

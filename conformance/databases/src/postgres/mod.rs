@@ -7,7 +7,6 @@ mod hostile;
 mod locate;
 mod probe;
 mod server;
-mod shared_directory;
 mod sweep;
 mod template;
 

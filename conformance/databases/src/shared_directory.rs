@@ -1,36 +1,40 @@
-//! The directory in which the processes of a user say which server they share.
+//! The directory in which the processes of a user keep what they share.
 //!
-//! `<temporary directory>/test-databases-<user id>` holds a lock file, one record for each image that was asked for, and
-//! the mark of this directory's containers. It is private: records hold passwords.
+//! `<temporary directory>/test-databases-<user id>` holds a lock file, one record for each image that was asked for, the
+//! mark of this directory's containers, and the templates of SQLite files. It is private: records hold passwords.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::Found;
-use crate::{Error, Result, random};
+use crate::{Error, Found, Result, random};
+
+/// What the templates of SQLite files end with.
+const TEMPLATE_EXTENSION: &str = "sqlite";
+const TEMPLATE_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// A server that was started, as every process of the user can find it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(crate) struct Record {
     /// How it was found.
-    pub(super) found: Found,
+    pub(crate) found: Found,
     /// The URL of the maintenance database.
-    pub(super) url: Url,
+    pub(crate) url: Url,
     /// What to remove when it is stopped.
-    pub(super) remains: Remains,
+    pub(crate) remains: Remains,
 }
 
 /// What a server that was started consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Remains {
+pub(crate) enum Remains {
     /// A container.
     Container {
         /// Its identifier.
@@ -45,18 +49,18 @@ pub(super) enum Remains {
 
 /// The directory.
 #[derive(Debug)]
-pub(super) struct SharedDirectory {
+pub(crate) struct SharedDirectory {
     path: PathBuf,
 }
 
 /// Held while a server is looked for, started or stopped; released when dropped.
-pub(super) struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl SharedDirectory {
     /// Opens the directory, makes it if need be, and makes sure that nobody else can write to it.
-    pub(super) fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("test-databases-{}", effective_user()?));
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -78,7 +82,7 @@ impl SharedDirectory {
     }
 
     /// Waits until no other process looks for, starts or stops a server. Each of them is bounded in time.
-    pub(super) async fn lock(&self) -> Result<Lock> {
+    pub(crate) async fn lock(&self) -> Result<Lock> {
         let path = self.path.join("lock");
         let locked = tokio::task::spawn_blocking(move || {
             let file = File::options().create(true).truncate(false).write(true).open(path)?;
@@ -92,12 +96,12 @@ impl SharedDirectory {
     }
 
     /// The record for an image, if there is one that can be read.
-    pub(super) fn record(&self, image: &str) -> Option<Record> {
+    pub(crate) fn record(&self, image: &str) -> Option<Record> {
         read(&self.record_path(image))
     }
 
     /// All records with their files, without those that can't be read.
-    pub(super) fn records(&self) -> Result<Vec<(PathBuf, Record)>> {
+    pub(crate) fn records(&self) -> Result<Vec<(PathBuf, Record)>> {
         let mut records = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(Error::io("list the shared servers"))? {
             let path = entry.map_err(Error::io("list the shared servers"))?.path();
@@ -111,7 +115,7 @@ impl SharedDirectory {
     }
 
     /// Writes the record for an image; a reader sees the old one or the new one.
-    pub(super) fn write_record(&self, image: &str, record: &Record) -> Result<()> {
+    pub(crate) fn write_record(&self, image: &str, record: &Record) -> Result<()> {
         let written = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
             serde_json::to_writer_pretty(&mut file, record)?;
@@ -123,7 +127,7 @@ impl SharedDirectory {
     }
 
     /// The value of the label by which this directory's containers are told from those of others on the same Docker.
-    pub(super) fn container_mark(&self) -> Result<String> {
+    pub(crate) fn container_mark(&self) -> Result<String> {
         let path = self.path.join("container-mark");
         match fs::read_to_string(&path) {
             Ok(mark) if !mark.is_empty() => Ok(mark),
@@ -133,6 +137,50 @@ impl SharedDirectory {
                 Ok(mark)
             }
         }
+    }
+
+    /// The migrated SQLite file that another process has left for migrations of this hash.
+    pub(crate) fn sqlite_template(&self, hash: &str) -> Option<Vec<u8>> {
+        let path = self.sqlite_template_path(hash);
+        let content = fs::read(&path).ok()?;
+        // The time of its last use; without it, it is built anew after a week.
+        let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        Some(content)
+    }
+
+    /// Leaves a migrated SQLite file for other processes, and removes those that were not used for a week.
+    pub(crate) fn write_sqlite_template(&self, hash: &str, content: &[u8]) -> Result<()> {
+        self.remove_sqlite_templates(TEMPLATE_LIFE)?;
+        let written = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            file.write_all(content)?;
+            file.persist(self.sqlite_template_path(hash))
+                .map_err(|error| error.error)?;
+            Ok(())
+        };
+        written().map_err(Error::io("keep the template of an SQLite file"))
+    }
+
+    /// Removes the templates of SQLite files that were last used this long ago.
+    pub(crate) fn remove_sqlite_templates(&self, unused_for: Duration) -> Result<()> {
+        for entry in fs::read_dir(&self.path).map_err(Error::io("list the templates of SQLite files"))? {
+            let path = entry.map_err(Error::io("list the templates of SQLite files"))?.path();
+            let used = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or_default();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == TEMPLATE_EXTENSION)
+                && age >= unused_for
+            {
+                // Another process may have removed it.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn sqlite_template_path(&self, hash: &str) -> PathBuf {
+        self.path.join(hash).with_extension(TEMPLATE_EXTENSION)
     }
 
     fn record_path(&self, image: &str) -> PathBuf {
@@ -147,7 +195,7 @@ fn read(path: &Path) -> Option<Record> {
 }
 
 /// The user that new files belong to. The standard library can't say it, a file can.
-pub(super) fn effective_user() -> Result<u32> {
+pub(crate) fn effective_user() -> Result<u32> {
     tempfile::tempfile()
         .and_then(|file| file.metadata())
         .map(|metadata| metadata.uid())
