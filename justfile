@@ -98,6 +98,10 @@ sql-mutants ENGINE *ARGS:
 db-init-sqlite *ARGS:
     cargo run -q -p neoprism-node -- db migrate --db-backend sqlite "$@"
 
+# An empty, migrated SQLite file for a release, the same bytes each time, and its checksum: target/release-sqlite.
+release-sqlite:
+    ci/release-sqlite
+
 # Where the embedded database lies.
 db-path *ARGS:
     cargo run -q -p neoprism-node -- db path --db-backend sqlite "$@"

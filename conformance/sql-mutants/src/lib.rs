@@ -28,7 +28,7 @@ pub use mutant::{Mutant, mutants};
 pub use operators::{Edit, Mutation, mutations};
 pub use report::{cargo_mutants_outcomes, read_outcomes, write_outcomes};
 pub use scratch::{MUTANT_VARIABLE, Scratch};
-pub use source::{Literal, LiteralId, Piece, Source, Statement};
+pub use source::{Check, Literal, LiteralId, Piece, Source, Statement};
 pub use tests_command::{TestsCommand, TestsResult};
 pub use viability::Database;
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Expr, ExprCall, ExprMethodCall, ImplItemFn, ItemFn, ItemMacro, ItemMod, Lit, LitStr, Macro};
+use syn::{
+    Attribute, Expr, ExprCall, ExprMethodCall, ImplItemFn, ItemConst, ItemFn, ItemMacro, ItemMod, Lit, LitStr, Macro,
+};
 
 use crate::{Engine, Error, Result};
 
@@ -539,6 +541,14 @@ impl Visit<'_> for Reader {
         }
     }
 
+    /// A statement that several functions share.
+    fn visit_item_const(&mut self, item: &ItemConst) {
+        self.functions.push(item.ident.to_string());
+        self.call_argument(Some(&item.expr));
+        visit::visit_item_const(self, item);
+        self.functions.pop();
+    }
+
     fn visit_item_fn(&mut self, item: &ItemFn) {
         self.functions.push(item.sig.ident.to_string());
         visit::visit_item_fn(self, item);
@@ -601,6 +611,14 @@ impl Visit<'_> for Reader {
                 );
             }
         } else {
+            if let Some(function) = sqlx_function(call)
+                && !matches!(call.args.first(), Some(Expr::Lit(_)))
+            {
+                self.fail(
+                    call.span(),
+                    format!("the statement of {function}() is no string literal, so nobody knows what it may be"),
+                );
+            }
             self.call_argument(call.args.first());
         }
         visit::visit_expr_call(self, call);
@@ -612,7 +630,7 @@ impl Visit<'_> for Reader {
 }
 
 impl Reader {
-    /// A statement that is the first argument of a call: `sqlx::query(…)`, `pool.begin_with(…)`.
+    /// A statement that is the first argument of a call, `sqlx::query(…)` or `pool.begin_with(…)`, or a constant.
     fn call_argument(&mut self, argument: Option<&Expr>) {
         if let Some(Expr::Lit(literal)) = argument
             && let Lit::Str(literal) = &literal.lit
@@ -626,6 +644,22 @@ impl Reader {
             });
         }
     }
+}
+
+/// The function of sqlx that takes a statement.
+fn sqlx_function(call: &ExprCall) -> Option<String> {
+    const FUNCTIONS: [&str; 7] = [
+        "query",
+        "query_as",
+        "query_as_with",
+        "query_scalar",
+        "query_scalar_with",
+        "query_with",
+        "raw_sql",
+    ];
+    let Expr::Path(path) = &*call.func else { return None };
+    let name = path.path.segments.last()?.ident.to_string();
+    FUNCTIONS.contains(&name.as_str()).then_some(name)
 }
 
 fn builder_root(root: &Expr) -> Option<LitStr> {

@@ -33,13 +33,21 @@ fn macros_and_functions_hand_statements_over() {
             pool.begin_with("BEGIN IMMEDIATE");
             log("nothing to do: SELECT");
         }
+        const SHARED: &str = "SELECT f";
         #[cfg(test)]
         mod tests { const SQL: &str = "SELECT only in a test"; }
         "##,
     );
     assert_eq!(
         found,
-        ["SELECT a", "SELECT b FROM c", "SELECT d", "PRAGMA e", "BEGIN IMMEDIATE"]
+        [
+            "SELECT a",
+            "SELECT b FROM c",
+            "SELECT d",
+            "PRAGMA e",
+            "BEGIN IMMEDIATE",
+            "SELECT f"
+        ]
     );
 }
 
@@ -131,7 +139,7 @@ fn builder_makes_a_statement_of_one_row() {
 fn sql_that_is_not_understood_is_an_error_that_names_its_line() {
     for (text, expected) in [
         (
-            "\nconst SQL: &str = \"SELECT 1\";",
+            "\nfn f() { SQL = \"SELECT 1\"; }",
             "src/lib.rs:2: this literal looks like SQL",
         ),
         (
@@ -154,6 +162,10 @@ fn sql_that_is_not_understood_is_an_error_that_names_its_line() {
         (
             "macro_rules! m { ($a:expr) => { sqlx::query!($a.text) }; }",
             "is not made of string literals and arguments",
+        ),
+        (
+            "fn f() { sqlx::query(text); }",
+            "the statement of query() is no string literal",
         ),
         ("fn f( {", "not Rust"),
     ] {

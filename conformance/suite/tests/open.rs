@@ -13,7 +13,7 @@ use common::database::Database;
 use node_storage::contract::{Access, Network, StorageError};
 use node_storage::{
     DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo, SqliteDb, SqliteOptions,
-    WriterLease,
+    WriterLease, write_empty_file,
 };
 use rstest::rstest;
 use sqlx::{Connection, SqliteConnection};
@@ -344,4 +344,49 @@ async fn postgres_has_one_writer_at_a_time() {
     first.release().await.unwrap();
     let second = WriterLease::try_acquire(&config).await.unwrap();
     assert!(second.is_some(), "it was given back");
+}
+
+#[tokio::test]
+async fn empty_files_are_the_same_bytes_each_time() {
+    let directory = TempDir::new().unwrap();
+    let [one, other] = ["one.db", "other.db"].map(|name| directory.path().join(name));
+    write_empty_file(&one).await.unwrap();
+    write_empty_file(&other).await.unwrap();
+    assert!(fs::read(&one).unwrap() == fs::read(&other).unwrap(), "the bytes differ");
+    let mut names: Vec<_> = fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["one.db", "other.db"]);
+
+    // What is there is not written over.
+    match write_empty_file(&one).await {
+        Err(StorageError::Unavailable { retryable, detail }) => {
+            assert!(!retryable && detail.contains("one.db"), "{detail}");
+        }
+        result => panic!("not Unavailable: {result:?}"),
+    }
+    assert!(
+        fs::read(&one).unwrap() == fs::read(&other).unwrap(),
+        "the file was changed"
+    );
+}
+
+#[tokio::test]
+async fn empty_file_is_a_current_database_and_becomes_one_of_the_network_that_opens_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("empty.db");
+    write_empty_file(&path).await.unwrap();
+    for access in [Access::Read, Access::Write { migrate: false }] {
+        let store = open_file(&path, access).await.unwrap();
+        assert_eq!(store.bound().await.unwrap().operations, 0);
+        assert_eq!(store.cursor().await.unwrap(), None);
+        store.close().await;
+    }
+    let options = SqliteOptions::new(&path);
+    match SqliteDb::open(&options, Network::Mainnet, Access::Read).await {
+        Err(StorageError::WrongNetwork { stored, .. }) => assert_eq!(stored, Network::Custom),
+        result => panic!("not WrongNetwork: {:?}", result.map(drop)),
+    }
 }

@@ -18,4 +18,4 @@ pub use node_storage_contract::{DltCursorRepo, IndexedOperationRepo, IndexerStat
 #[cfg(feature = "postgres")]
 pub use node_storage_postgres::{PostgresDb, PostgresOptions};
 #[cfg(feature = "sqlite-backend")]
-pub use node_storage_sqlite::{SqliteDb, SqliteOptions};
+pub use node_storage_sqlite::{SqliteDb, SqliteOptions, write_empty_file};

@@ -345,7 +345,10 @@ async fn insert_loaded(connection: &mut PgConnection, addition: &Addition<'_>) -
 }
 
 async fn copy_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    let mut rows = CopyRows::new("block (block_number, slot, block_hash, block_time)", 4);
+    let mut rows = CopyRows::new(
+        "COPY block (block_number, slot, block_hash, block_time) FROM STDIN (FORMAT binary)",
+        4,
+    );
     for block in &addition.blocks {
         rows.begin();
         rows.push(&i64::from(block.number).to_be_bytes());
@@ -357,7 +360,10 @@ async fn copy_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> 
 }
 
 async fn copy_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    let mut rows = CopyRows::new("ledger_transaction (block_number, absn, transaction_id)", 3);
+    let mut rows = CopyRows::new(
+        "COPY ledger_transaction (block_number, absn, transaction_id) FROM STDIN (FORMAT binary)",
+        3,
+    );
     for (block, absn, id) in &addition.transactions {
         rows.begin();
         rows.push(&i64::from(*block).to_be_bytes());
@@ -368,9 +374,11 @@ async fn copy_transactions(connection: &mut PgConnection, addition: &Addition<'_
 }
 
 async fn copy_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    const COLUMNS: &str = "raw_operation (block_number, absn, osn, operation_id, signed_operation)";
     for chunk in addition.operation_chunks(COPY_ROWS, CHUNK_BYTES) {
-        let mut rows = CopyRows::new(COLUMNS, 5);
+        let mut rows = CopyRows::new(
+            "COPY raw_operation (block_number, absn, osn, operation_id, signed_operation) FROM STDIN (FORMAT binary)",
+            5,
+        );
         for (position, id, bytes) in chunk {
             rows.begin();
             rows.push(&i64::from(position.block).to_be_bytes());

@@ -3,6 +3,7 @@
 //! The files lie beside those of `node-storage-postgres`: the same functions under the same names, in the same order.
 
 mod cursor;
+mod empty_file;
 mod error;
 mod indexed_operation;
 mod indexer_state;
@@ -11,6 +12,7 @@ mod open;
 mod raw_operation;
 mod schema;
 
+pub use empty_file::write_empty_file;
 pub use lease::WriterLease;
 pub use open::SqliteOptions;
 

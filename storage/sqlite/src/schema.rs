@@ -6,7 +6,7 @@ use sqlx::migrate::Migrator;
 
 use crate::error::classify;
 
-static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/sqlite");
+pub(crate) static MIGRATOR: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
 /// Compares the migrations applied to the database with those of this program.
 pub(crate) async fn check(pool: &SqlitePool) -> Result<()> {
