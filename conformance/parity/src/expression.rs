@@ -774,7 +774,13 @@ fn number(text: &str) -> Form {
 
 /// A default in the normal form of its column's class; `None` for NULL and for none.
 pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: &Names) -> Option<Form> {
-    let form = normal(engine, text?, names);
+    let text = text?.trim();
+    // SQLite reads "text" as a text, since there are no columns to read.
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let form = match (engine, quoted) {
+        (Engine::Sqlite, Some(quoted)) if !quoted.contains('"') => Form::Text(quoted.to_owned()),
+        _ => normal(engine, text, names),
+    };
     let form = match (class, form) {
         (_, Form::Null) => return None,
         (Class::Bool, form) => as_truth(&form).map_or(form, Form::Bool),
@@ -785,8 +791,6 @@ pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: 
         }
         (Class::I16 | Class::I32 | Class::I64, Form::Bool(value)) => Form::Number(u8::from(value).to_string()),
         (Class::Text | Class::TextNoCase, Form::Number(number)) => Form::Text(number),
-        // A name in quotes is a text where there are no columns to read.
-        (Class::Text | Class::TextNoCase, Form::Column(name)) => Form::Text(name),
         (Class::Json | Class::Array, Form::Text(text)) => {
             let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
             let empty_array = *class == Class::Array && matches!(compact.as_str(), "{}" | "[]" | "");
@@ -888,6 +892,7 @@ mod tests {
     #[case(Class::Decimal, "0.00", "0")]
     #[case(Class::I64, "'-1'::integer", "-1")]
     #[case(Class::Text, "'x'::character varying", "\"x\"")]
+    #[case(Class::Text, "'Mixed Case'::text", "\"Mixed Case\"")]
     #[case(Class::Text, "NULL::text", "NULL")]
     fn one_default_in_two_dialects_has_one_form(#[case] class: Class, #[case] postgres: &str, #[case] sqlite: &str) {
         let none = Names::default();

@@ -348,3 +348,49 @@ fn the_command_ends_with_0_for_alike_1_for_drift_2_for_usage() {
     let json: serde_json::Value = serde_json::from_slice(&stale.stdout).unwrap();
     assert_eq!(json["comparison"]["stale"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_one_side_does_everywhere_is_one_line() {
+    if postgres_is_left_out() {
+        return;
+    }
+    let (postgres, sqlite, comparison) = both(
+        &[(
+            "1_a.sql",
+            "CREATE TABLE a (id BIGINT PRIMARY KEY, x TEXT, y TEXT);
+             CREATE TABLE b (id BIGINT PRIMARY KEY REFERENCES a, a_id BIGINT REFERENCES a, z TEXT);",
+        )],
+        &[(
+            "1_a.sql",
+            "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT COLLATE NOCASE, y TEXT COLLATE NOCASE);
+             CREATE TABLE b (id INTEGER PRIMARY KEY, a_id INTEGER, z TEXT COLLATE NOCASE);",
+        )],
+    )
+    .await;
+    let report = dialect_parity::report::text(&comparison, &postgres, &sqlite, false);
+    let lines: Vec<&str> = report.lines().filter(|line| line.starts_with("drift")).collect();
+    assert_eq!(lines.len(), 2, "{report}");
+    assert!(lines[0].contains("3 × columns with COLLATE NOCASE"), "{report}");
+    assert!(
+        lines[1].contains("2 × foreign keys, of which SQLite has none at all"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn column_that_sqlite_numbers_is_not_said_to_refuse_null() {
+    if postgres_is_left_out() {
+        return;
+    }
+    let (_, _, comparison) = both(
+        &[("1_a.sql", "CREATE TABLE a (n BIGINT DEFAULT 5, k TEXT PRIMARY KEY);")],
+        &[(
+            "1_a.sql",
+            "CREATE TABLE a (n INTEGER PRIMARY KEY, k TEXT NOT NULL UNIQUE);",
+        )],
+    )
+    .await;
+    let found = drifts(&comparison);
+    assert!(found.iter().all(|line| !line.contains(".null")), "{found:?}");
+    assert!(found.iter().any(|line| line.contains("primary_key")), "{found:?}");
+}

@@ -56,7 +56,9 @@ impl Pair<'_> {
             .primary_key
             .as_ref()
             .is_some_and(|key| key.nullable.contains(&b.name));
-        if a.not_null != b.not_null && !(a.not_null && key_takes_null) && a.generated.is_none() {
+        // SQLite gives NULL in a column that it numbers the next number.
+        let is_numbered = !a.not_null && b.numbered.is_some();
+        if a.not_null != b.not_null && !(a.not_null && key_takes_null) && !is_numbered && a.generated.is_none() {
             let (texts, meaning) = if a.not_null {
                 (
                     ("NOT NULL", "takes NULL"),
@@ -128,7 +130,10 @@ impl Pair<'_> {
                 if !unique_without_case {
                     let texts = (a.kind.declared.clone(), format!("{} COLLATE NOCASE", spelled(b)));
                     let meaning = "SQLite compares without case, PostgreSQL with it";
-                    collector.drift(self.column_draft(a, b, "collation", texts, meaning));
+                    let draft = self.column_draft(a, b, "collation", texts, meaning);
+                    // Many such columns are one convention.
+                    let group = Some("columns with COLLATE NOCASE on SQLite alone".to_owned());
+                    collector.add(Severity::Drift, draft, group);
                 }
             }
             _ => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Pair;
 use crate::compare::{Collector, Severity, shown};
-use crate::model::{ForeignKey, Index, Table};
+use crate::model::{ForeignKey, Index, Schema, Table};
 
 impl Pair<'_> {
     pub(super) fn primary_key(&self, collector: &mut Collector<'_>) {
@@ -131,7 +131,9 @@ impl Pair<'_> {
             if let Some(reason) = &key.dangling {
                 draft.meaning = format!("SQLite refuses every write: {reason}");
             }
-            collector.drift(draft);
+            let group = has_no_foreign_key(collector.postgres.schema)
+                .then(|| "foreign keys, of which PostgreSQL has none at all".to_owned());
+            collector.add(Severity::Drift, draft, group);
         }
     }
 
@@ -182,8 +184,15 @@ impl Pair<'_> {
             return;
         }
         draft.meaning = meaning;
-        collector.drift(draft);
+        let group = has_no_foreign_key(collector.sqlite.schema)
+            .then(|| "foreign keys, of which SQLite has none at all".to_owned());
+        collector.add(Severity::Drift, draft, group);
     }
+}
+
+/// Whether a side does without foreign keys, which is one decision and not one for each key.
+fn has_no_foreign_key(schema: &Schema) -> bool {
+    schema.tables.values().all(|table| table.foreign_keys.is_empty())
 }
 
 /// Whether no two rows of a table can have the same values of these columns, by an index of their own.
