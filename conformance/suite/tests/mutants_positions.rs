@@ -5,8 +5,8 @@ mod common;
 
 use common::database::Database;
 use node_storage::contract::{
-    Access, Cursor, DidSuffix, IndexEntry, IndexOutcome, Network, OperationHash, OperationPosition, PublishedBlock,
-    StorageOwner,
+    Access, Conflict, ConflictReason, Cursor, DidSuffix, IndexEntry, IndexOutcome, Network, OperationHash,
+    OperationPosition, PublishedBlock, StorageError, StorageOwner,
 };
 use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
 use rstest::rstest;
@@ -75,5 +75,43 @@ async fn storage_owner_is_the_first_by_block_transaction_and_operation(#[case] b
             did: owner(first),
         };
         assert_eq!(found, [expected], "from {} on", positions[first]);
+    }
+}
+
+/// Of several transactions that are delivered at a second position, the one that is stored first is named.
+#[rstest]
+#[case::sqlite(DbBackend::Sqlite)]
+#[case::postgres(DbBackend::Postgres)]
+#[tokio::test]
+async fn known_transaction_that_is_named_is_the_first_by_block_and_transaction(#[case] backend: DbBackend) {
+    let (blocks, _) = ledger();
+    let Some(database) = Database::migrated(backend).await else {
+        return;
+    };
+    let store = store_with(&database, &blocks).await;
+    let known: Vec<_> = blocks
+        .iter()
+        .flat_map(|block| block.transactions.iter().map(|transaction| (block.number, transaction)))
+        .collect();
+    for first in 0..known.len() {
+        let contents = known[first..].iter().map(|_| [vec![7]]);
+        let mut again = prism_fixtures::block(1, 3, 60, contents);
+        // Delivered in the other order.
+        for (transaction, (_, stored)) in again.transactions.iter_mut().zip(known[first..].iter().rev()) {
+            transaction.id = stored.id;
+        }
+        let cursor = Cursor::at(&(&again).into());
+        let (block, stored) = known[first];
+        match store.append(&[again], cursor).await {
+            Err(StorageError::Conflict(Conflict { reason, .. })) => assert_eq!(
+                reason,
+                ConflictReason::TransactionElsewhere {
+                    id: stored.id,
+                    block,
+                    absn: stored.absn,
+                },
+            ),
+            result => panic!("no conflict: {result:?}"),
+        }
     }
 }

@@ -46,6 +46,9 @@ impl fmt::Debug for Input {
     }
 }
 
+/// Bytes of operations that a store gets at once, or somewhat more: each delivery costs it several round trips.
+const DELIVERY_BYTES: usize = 2 * 1024 * 1024;
+
 type InputReader = ArchiveReader<BufReader<Box<dyn Read + Send>>>;
 
 /// Archives whose beginnings were read: a full one or an increment, and further increments behind it.
@@ -298,7 +301,10 @@ fn read_archives(
             for entry in chunk {
                 blocks.push(entry);
             }
-            send(sender, std::mem::take(&mut blocks.complete))?;
+            if blocks.bytes >= DELIVERY_BYTES {
+                blocks.bytes = 0;
+                send(sender, std::mem::take(&mut blocks.complete))?;
+            }
             if let Some(progress) = progress {
                 progress(Progress {
                     operations,
@@ -307,7 +313,8 @@ fn read_archives(
                 });
             }
         }
-        send(sender, blocks.last.take().into_iter().collect())?;
+        blocks.complete.extend(blocks.last.take());
+        send(sender, blocks.complete)?;
         bytes += reader.offset();
         let summary = reader.summary().cloned().ok_or(ArchiveError::Interrupted)?;
         let Some(next) = increments.next() else {
@@ -340,11 +347,14 @@ fn send(sender: &mpsc::Sender<Result<Message>>, blocks: Vec<PublishedBlock>) -> 
 #[derive(Default)]
 struct Blocks {
     complete: Vec<PublishedBlock>,
+    /// Of the operations since they were last sent.
+    bytes: usize,
     last: Option<PublishedBlock>,
 }
 
 impl Blocks {
     fn push(&mut self, entry: Entry) {
+        self.bytes += entry.bytes.as_slice().len();
         if self
             .last
             .as_ref()

@@ -328,51 +328,24 @@ async fn load<L: LoadSource>(
     Ok(loaded)
 }
 
-/// Inserts a chunk of a load, by COPY. Its transactions are looked up only if copying fails, which is cheaper than looking first.
+/// Inserts a chunk of a load. Its transactions are looked up only if the insertion fails, which is cheaper than looking first.
 async fn insert_loaded(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    copy_blocks(connection, addition).await?;
+    insert_blocks(connection, addition).await?;
     // An error ends a transaction on PostgreSQL, but for what comes behind a savepoint.
     let mut savepoint = connection.begin().await.map_err(classify)?;
-    let copied = copy_transactions(&mut savepoint, addition).await;
-    if copied.is_ok() {
+    let inserted = insert_transactions(&mut savepoint, addition).await;
+    if inserted.is_ok() {
         savepoint.commit().await.map_err(classify)?;
     } else {
         savepoint.rollback().await.map_err(classify)?;
         refuse_known_transactions(connection, addition).await?;
-        return copied;
+        return inserted;
     }
     copy_operations(connection, addition).await
 }
 
-async fn copy_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    let mut rows = CopyRows::new(
-        "COPY block (block_number, slot, block_hash, block_time) FROM STDIN (FORMAT binary)",
-        4,
-    );
-    for block in &addition.blocks {
-        rows.begin();
-        rows.push(&i64::from(block.number).to_be_bytes());
-        rows.push(&i64::from(block.slot).to_be_bytes());
-        rows.push(block.hash.as_slice());
-        rows.push(&block.time.unix_micros().to_be_bytes());
-    }
-    rows.send(connection).await
-}
-
-async fn copy_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    let mut rows = CopyRows::new(
-        "COPY ledger_transaction (block_number, absn, transaction_id) FROM STDIN (FORMAT binary)",
-        3,
-    );
-    for (block, absn, id) in &addition.transactions {
-        rows.begin();
-        rows.push(&i64::from(*block).to_be_bytes());
-        rows.push(&i32::from(*absn).to_be_bytes());
-        rows.push(id.as_slice());
-    }
-    rows.send(connection).await
-}
-
+/// One COPY for each chunk of operations, which are most of the bytes. Blocks and transactions are inserted as by an append: a
+/// COPY of little waits some 40 ms for a delayed acknowledgement of TCP, since its end is sent apart from its rows.
 async fn copy_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
     for chunk in addition.operation_chunks(COPY_ROWS, CHUNK_BYTES) {
         let mut rows = CopyRows::new(
