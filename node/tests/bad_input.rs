@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use common::{Database, blocks, lines, node, run, write_lines};
 use node_storage::DbBackend;
@@ -170,7 +171,14 @@ fn a_second_writer_of_an_sqlite_file_waits_and_then_says_that_it_is_held() {
     let first = common::Running::start(database.node(&["dev", "--port", "0"]));
     first.wait_until_ready(200);
     let second = ["db", "migrate", "--network", "custom", "--db-connect-timeout", "1"];
+    let started = Instant::now();
     run(database.node(&second)).refused(5, &["node.db", "another process"]);
+    let waited = started.elapsed();
+    // Less than without the time-out.
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(10)).contains(&waited),
+        "{waited:?}"
+    );
 }
 
 #[test]
