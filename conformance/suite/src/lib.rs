@@ -10,8 +10,8 @@
 //! That makes one test of each case, `redb::conflict::other_hash_for_a_number_is_a_conflict` for example, each with an
 //! empty store of its own. The expression may `.await`.
 //!
-//! A case is a plain function of a factory, so it can also be called by hand; [`CASES`] lists them all. Each one drives a
-//! store through the traits of the contract alone and compares whole answers: with what was delivered, never with what
+//! A case is a plain function of a factory, so it can also be called by hand; [`CASES`] lists them all, compiled for an
+//! [`AnyFactory`], so that a backend's tests are compiled in the time that its factory takes. Each one drives a store through the traits of the contract alone and compares whole answers: with what was delivered, never with what
 //! another backend does.
 //!
 //! A case runs on a thread of its own. One that does not end is cut after five minutes and fails by its name, also where the
@@ -39,6 +39,7 @@ pub mod cases;
 mod data;
 pub mod defects;
 pub mod divergences;
+mod erased;
 mod expected;
 mod factory;
 pub mod model;
@@ -49,6 +50,7 @@ pub mod report;
 mod run;
 pub mod streams;
 
+pub use erased::{AnyFactory, AnyStore};
 pub use factory::{EmptyAtFirst, StoreFactory};
 pub use registry::{CASES, Case};
 pub use run::{Exclusion, chosen_backends, is_chosen, run_case};

@@ -1,15 +1,40 @@
 //! The list of all cases, and what is made of it.
 
 use std::fmt;
+use std::pin::Pin;
+
+use crate::{AnyFactory, cases};
 
 /// A registered case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// The concern: the module of [`cases`](crate::cases) that the case stands in.
+    /// The concern: the module of [`cases`] that the case stands in.
     pub concern: &'static str,
     /// The name of the case, a fact about a store that keeps the contract.
     pub name: &'static str,
+    run: for<'a> fn(&'a AnyFactory<'_>) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
 }
+
+impl Case {
+    /// The case of this name, `concern::name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        CASES.iter().find(|case| case.to_string() == name)
+    }
+
+    /// Calls the case. It panics where the store does not keep the contract.
+    pub async fn run(&self, factory: &AnyFactory<'_>) {
+        (self.run)(factory).await;
+    }
+}
+
+impl PartialEq for Case {
+    /// Two cases of one name are one case.
+    fn eq(&self, other: &Self) -> bool {
+        (self.concern, self.name) == (other.concern, other.name)
+    }
+}
+
+impl Eq for Case {}
 
 impl fmt::Display for Case {
     /// `concern::name`.
@@ -218,7 +243,11 @@ macro_rules! registry {
     (; $($concern:ident { $($case:ident)* })*) => {
         /// Every case, by concern.
         pub const CASES: &[Case] = &[$($(
-            Case { concern: stringify!($concern), name: stringify!($case) },
+            Case {
+                concern: stringify!($concern),
+                name: stringify!($case),
+                run: |factory| Box::pin(cases::$concern::$case(factory)),
+            },
         )*)*];
     };
 }
@@ -245,19 +274,18 @@ macro_rules! conformance_tests {
 macro_rules! tests_of_all_cases {
     ($backend:ident, $factory:expr, $exclusions:tt; $($concern:ident { $($case:ident)* })*) => {
         mod $backend {
+            #[allow(unused_imports, reason = "the expression of a factory may need none")]
+            use super::*;
+
+            fn run_case(name: &str) {
+                $crate::run_case(stringify!($backend), name, &$exclusions, async || $factory);
+            }
+
             $(mod $concern {
-                #[allow(unused_imports, reason = "the expression of a factory may need none")]
-                use super::super::*;
                 $(
                     #[test]
                     fn $case() {
-                        $crate::run_case(
-                            stringify!($backend),
-                            $crate::Case { concern: stringify!($concern), name: stringify!($case) },
-                            &$exclusions,
-                            async || $factory,
-                            async |factory| $crate::cases::$concern::$case(factory).await,
-                        );
+                        super::run_case(concat!(stringify!($concern), "::", stringify!($case)));
                     }
                 )*
             })*

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::record::{Outcome, Record};
-use crate::{CASES, Case, EmptyAtFirst, StoreFactory};
+use crate::{AnyFactory, Case, EmptyAtFirst, StoreFactory};
 
 /// The variable that names the chosen backends.
 pub(crate) const BACKENDS: &str = "TEST_BACKENDS";
@@ -49,21 +49,24 @@ pub fn is_chosen(backend: &str) -> bool {
     chosen_backends().is_none_or(|chosen| chosen.contains(backend))
 }
 
-/// Runs a case on a new factory, and records how it ended where `CONFORMANCE_RESULTS` names a directory.
+/// Runs the case of this name, `concern::name`, on a new factory, and records how it ended where `CONFORMANCE_RESULTS` names a directory.
 ///
 /// The case gets a thread and a runtime of its own, so that one which blocks its thread is cut too. One that is excluded is
 /// recorded as such and not run; one of a backend that `TEST_BACKENDS` leaves out is neither run nor recorded.
 ///
 /// # Panics
-/// Where the case or the factory does; where the factory hands out a store that is not empty; where they do not end within the limit (`CONFORMANCE_CASE_LIMIT` in seconds, five
-/// minutes unless set); where an exclusion names no case or has no reason; and where the record can't be written.
+/// Where the case or the factory does; where the factory hands out a store that is not empty; where they do not end within
+/// the limit (`CONFORMANCE_CASE_LIMIT` in seconds, five minutes unless set); where there is no such case, or an exclusion
+/// names none or has no reason; and where the record can't be written.
 pub fn run_case<F: StoreFactory + 'static>(
     backend: &str,
-    case: Case,
+    name: &str,
     exclusions: &[Exclusion],
     factory: impl AsyncFn() -> F + Send + 'static,
-    test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
 ) {
+    let Some(&case) = Case::named(name) else {
+        panic!("there is no case {name:?}; write it as CASES has it, concern::name");
+    };
     if !is_chosen(backend) {
         eprintln!("{backend}::{case} is left out: {BACKENDS} does not name {backend}");
         return;
@@ -80,7 +83,7 @@ pub fn run_case<F: StoreFactory + 'static>(
         // Stays where the process is killed.
         write(record.as_ref(), &Outcome::DidNotEnd);
         let started = Instant::now();
-        let job = job(factory, test);
+        let job = job(factory, async move |factory| case.run(factory).await);
         run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), job).map(|()| Outcome::Passed {
             time: Some(started.elapsed()),
         })
@@ -118,7 +121,7 @@ fn limit(value: Option<String>) -> Duration {
 fn check_exclusions(backend: &str, exclusions: &[Exclusion]) {
     for (name, reason) in exclusions {
         assert!(
-            CASES.iter().any(|case| case.to_string() == *name),
+            Case::named(name).is_some(),
             "{backend} excludes {name:?}, which is no case; write it as CASES has it, concern::name"
         );
         assert!(
@@ -134,9 +137,9 @@ type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 fn job<F: StoreFactory + 'static>(
     factory: impl AsyncFn() -> F + Send + 'static,
-    test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
+    test: impl AsyncFnOnce(&AnyFactory<'_>) + Send + 'static,
 ) -> Job {
-    Box::new(|| Box::pin(async move { test(&EmptyAtFirst::new(factory().await)).await }))
+    Box::new(|| Box::pin(async move { test(&AnyFactory::new(EmptyAtFirst::new(factory().await))).await }))
 }
 
 /// Runs a case on a thread of its own, within the limit; the error is what it panics with.
@@ -201,7 +204,7 @@ mod tests {
     fn failure<F: StoreFactory + 'static>(
         limit: Duration,
         factory: impl AsyncFn() -> F + Send + 'static,
-        test: impl AsyncFnOnce(&EmptyAtFirst<F>) + Send + 'static,
+        test: impl AsyncFnOnce(&AnyFactory<'_>) + Send + 'static,
     ) -> String {
         message_of(
             run_within(limit, "one::concern::case", job(factory, test))
@@ -212,14 +215,14 @@ mod tests {
 
     #[test]
     fn case_that_waits_for_ever_is_cut_and_named() {
-        let message = failure(SHORT, model, async |_: &EmptyAtFirst<Model>| pending().await);
+        let message = failure(SHORT, model, async |_: &AnyFactory<'_>| pending().await);
         assert_eq!(message, "one::concern::case did not end within 0.2 s");
     }
 
     #[test]
     fn case_that_blocks_its_thread_is_cut_and_named() {
         // Longer than the limit and its grace, and no longer than this test should leave a thread behind.
-        let message = failure(SHORT, model, async |_: &EmptyAtFirst<Model>| thread::sleep(4 * GRACE));
+        let message = failure(SHORT, model, async |_: &AnyFactory<'_>| thread::sleep(4 * GRACE));
         assert_eq!(
             message,
             "one::concern::case did not end within 0.2 s; it blocks its thread"
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn case_that_panics_fails_with_its_message() {
-        let message = failure(DEFAULT_LIMIT, model, async |_: &EmptyAtFirst<Model>| {
+        let message = failure(DEFAULT_LIMIT, model, async |_: &AnyFactory<'_>| {
             panic!("the store has a defect")
         });
         assert_eq!(message, "the store has a defect");
@@ -246,7 +249,7 @@ mod tests {
 
     #[test]
     fn case_that_passes_is_no_failure() {
-        let deliver = job(model, async |factory: &EmptyAtFirst<Model>| {
+        let deliver = job(model, async |factory: &AnyFactory<'_>| {
             cases::append::new_block_is_stored_with_every_field(factory).await;
         });
         assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
@@ -258,13 +261,13 @@ mod tests {
         let first = model.clone();
         let deliver = job(
             async move || first.clone(),
-            async |factory: &EmptyAtFirst<Model>| cases::append::new_block_is_stored_with_every_field(factory).await,
+            async |factory: &AnyFactory<'_>| cases::append::new_block_is_stored_with_every_field(factory).await,
         );
         assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
         let message = failure(
             DEFAULT_LIMIT,
             async move || model.clone(),
-            async |factory: &EmptyAtFirst<Model>| cases::append::redelivered_block_is_a_no_op(factory).await,
+            async |factory: &AnyFactory<'_>| cases::append::redelivered_block_is_a_no_op(factory).await,
         );
         assert!(
             message.starts_with("the factory handed out a store that is not empty: its cursor is"),

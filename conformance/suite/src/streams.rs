@@ -32,10 +32,10 @@ pub use step::{
     After, BatchFlaw, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
 };
 
-use crate::StoreFactory;
 use crate::factory::open;
 use crate::model::Model;
 use crate::observe::{Observation, observe};
+use crate::{AnyFactory, StoreFactory};
 use call::{Answer, Call};
 use interpret::Known;
 
@@ -73,6 +73,10 @@ impl fmt::Display for Divergence {
 /// # Errors
 /// The first difference. A panic of the store counts as one.
 pub async fn run<F: StoreFactory>(factory: &F, steps: &[Step]) -> Result<(), Divergence> {
+    run_erased(&AnyFactory::new(factory), steps).await
+}
+
+async fn run_erased(factory: &AnyFactory<'_>, steps: &[Step]) -> Result<(), Divergence> {
     let model = open(&Model::default()).await;
     let mut expected = observe(&model).await;
     let mut store = Some(open(factory).await);

@@ -8,53 +8,25 @@ use std::fmt::Write as _;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use node_storage_conformance::EmptyAtFirst;
 use node_storage_conformance::defects::{DEFECTS, Defect, Defective, Fault};
-use node_storage_conformance::{cases, with_all_cases};
+use node_storage_conformance::{AnyFactory, CASES, Case, EmptyAtFirst};
 
 /// How long a case may wait. No time passes while anything can run, so it waits for something that never comes.
 const LIMIT: Duration = Duration::from_secs(1);
-
-/// A case that runs.
-type Run<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-/// A case, for the stores of this test.
-struct Case {
-    name: &'static str,
-    run: for<'a> fn(&'a Defective) -> Run<'a>,
-    /// As `run`, where the first opening must find an empty store.
-    run_empty: for<'a> fn(&'a EmptyAtFirst<Defective>) -> Run<'a>,
-}
-
-macro_rules! cases {
-    (; $($concern:ident { $($case:ident)* })*) => {
-        const CASES: &[Case] = &[$($(
-            Case {
-                name: concat!(stringify!($concern), "::", stringify!($case)),
-                run: |factory| Box::pin(cases::$concern::$case(factory)),
-                run_empty: |factory| Box::pin(cases::$concern::$case(factory)),
-            },
-        )*)*];
-    };
-}
-
-with_all_cases!([cases]);
 
 thread_local! {
     /// Whether what panics here is a case, which is counted and not printed.
     static RUNS_CASES: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Case {
-    /// Whether the store fails the case.
-    fn fails(&self, store: &Defective) -> bool {
-        !matches!(catch_unwind(AssertUnwindSafe(|| run((self.run)(store)))), Ok(Some(())))
-    }
+/// Whether the store fails the case.
+fn fails(case: &Case, store: Defective) -> bool {
+    let store = AnyFactory::new(store);
+    !matches!(catch_unwind(AssertUnwindSafe(|| run(case.run(&store)))), Ok(Some(())))
 }
 
 /// Runs a case; `None` where it waits for something that never comes. The runtime has one thread and no time of its own, so that
@@ -127,9 +99,10 @@ fn cost(case: &Case) -> Cost {
         "order::operations_of_a_did_come_by_position",
         "order::positions_are_ordered_as_numbers",
     ];
-    if HIGHEST.contains(&case.name) || case.name.starts_with("large_batches::") {
+    let name = case.to_string();
+    if HIGHEST.contains(&name.as_str()) || case.concern == "large_batches" {
         Cost::Highest
-    } else if HIGH.contains(&case.name) {
+    } else if HIGH.contains(&name.as_str()) {
         Cost::High
     } else {
         Cost::Low
@@ -137,8 +110,8 @@ fn cost(case: &Case) -> Cost {
 }
 
 /// The cases that a store with each defect fails, in the order of [`DEFECTS`]: all of the lowest cost that finds it.
-fn killers() -> Vec<Vec<&'static str>> {
-    let fails = |case: &Case, defect: usize| case.fails(&DEFECTS[defect].store());
+fn killers() -> Vec<Vec<String>> {
+    let fails = |case: &Case, defect: usize| fails(case, DEFECTS[defect].store());
     let mut found = vec![Vec::new(); DEFECTS.len()];
     // Those that cost more to find come first: the cases that still have to find something are for them.
     let mut order: Vec<usize> = (0..DEFECTS.len()).collect();
@@ -152,17 +125,17 @@ fn killers() -> Vec<Vec<&'static str>> {
             .collect();
         let failed = in_parallel(&pairs, |(defect, case)| fails(case, *defect));
         for ((defect, case), _) in pairs.into_iter().zip(failed).filter(|(_, failed)| *failed) {
-            found[defect].push(case.name);
+            found[defect].push(case.to_string());
         }
     }
     let idle: Vec<&Case> = CASES
         .iter()
-        .filter(|case| !found.iter().flatten().any(|name| *name == case.name))
+        .filter(|case| !found.iter().flatten().any(|name| *name == case.to_string()))
         .collect();
     let firsts = in_parallel(&idle, |case| order.iter().find(|defect| fails(case, **defect)));
     for (case, first) in idle.into_iter().zip(firsts) {
         if let Some(defect) = first {
-            found[*defect].push(case.name);
+            found[*defect].push(case.to_string());
         }
     }
     found
@@ -170,7 +143,9 @@ fn killers() -> Vec<Vec<&'static str>> {
 
 #[test]
 fn correct_store_fails_no_case() {
-    let failed = in_parallel(CASES, |case| case.fails(&Defective::new(None)).then_some(case.name));
+    let failed = in_parallel(CASES, |case| {
+        fails(case, Defective::new(None)).then(|| case.to_string())
+    });
     let failed: Vec<_> = failed.into_iter().flatten().collect();
     assert!(failed.is_empty(), "the correct store fails {failed:?}");
 }
@@ -187,10 +162,10 @@ fn every_defect_fails_a_case_and_every_case_finds_a_defect() {
         .filter(|(_, killers)| killers.is_empty())
         .map(|(defect, _)| defect.name)
         .collect();
-    let useful: BTreeSet<_> = found.iter().flatten().copied().collect();
+    let useful: BTreeSet<_> = found.iter().flatten().cloned().collect();
     let useless: BTreeSet<_> = CASES
         .iter()
-        .map(|case| case.name)
+        .map(Case::to_string)
         .filter(|name| !useful.contains(name))
         .collect();
     assert!(
@@ -200,12 +175,12 @@ fn every_defect_fails_a_case_and_every_case_finds_a_defect() {
 }
 
 /// Writes which cases find which defect, as Markdown.
-fn write_table(directory: &Path, found: &[Vec<&str>]) {
+fn write_table(directory: &Path, found: &[Vec<String>]) {
     let mut table = String::from(
         "| defect | what is wrong | forbidden by | cases that find it | for example |\n|---|---|---|---:|---|\n",
     );
     for (defect, killers) in DEFECTS.iter().zip(found) {
-        let first = killers.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let first = killers.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
         let Defect {
             name,
             description,
@@ -228,9 +203,10 @@ fn write_table(directory: &Path, found: &[Vec<&str>]) {
 fn store_that_is_not_empty_is_reported_as_such() {
     let failures = in_parallel(CASES, |case| {
         let store = EmptyAtFirst::new(Defective::new(Some(Fault::HandsOutAFilledStore)));
-        let failure = catch_unwind(AssertUnwindSafe(|| run((case.run_empty)(&store))));
+        let store = AnyFactory::new(store);
+        let failure = catch_unwind(AssertUnwindSafe(|| run(case.run(&store))));
         let message = failure.err().and_then(|payload| payload.downcast::<String>().ok());
-        (case.name, message.map_or_else(String::new, |message| *message))
+        (*case, message.map_or_else(String::new, |message| *message))
     });
     for (case, message) in failures {
         assert!(

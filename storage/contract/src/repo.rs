@@ -23,6 +23,8 @@ pub trait RawOperationRepo {
     /// added or changed in a stored block; a block with operations at or below the stored cursor that is not stored; one number
     /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
     /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
+    /// Of several contradictions, those within the call come first, the cursor's next, then those of blocks in their order. Which
+    /// of several transaction ids that are stored elsewhere is named is left open; the same one each time.
     fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> impl Future<Output = Result<Appended>> + Send;
 
     /// Adds everything that `source` delivers to what the store holds now, which has to be `onto`, in one transaction.
@@ -118,6 +120,9 @@ pub trait DltCursorRepo {
 }
 
 /// The storage of a node. Clones share one store.
+///
+/// One that was opened to read answers `ReadOnly` to every write. To a call that contradicts itself it may answer `Conflict`
+/// instead: whether the call or the access is judged first is left open, and either way nothing changes.
 pub trait NodeStorage:
     RawOperationRepo + IndexedOperationRepo + IndexerStateRepo + DltCursorRepo + Clone + Send + Sync + 'static
 {

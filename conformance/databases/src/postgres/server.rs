@@ -49,6 +49,14 @@ pub enum Source {
     },
 }
 
+impl Found {
+    /// `17` of `17.6`; `None` if the version does not begin with a number.
+    pub(super) fn major_version(&self) -> Option<u32> {
+        let digits = self.version.split(|character: char| !character.is_ascii_digit()).next();
+        digits?.parse().ok()
+    }
+}
+
 impl fmt::Display for Found {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "PostgreSQL {} from ", self.version)?;
@@ -199,7 +207,10 @@ impl PostgresServer {
 
     async fn create(&self, template: Option<&str>) -> Result<PostgresDatabase> {
         let name = sweep::database_name(std::process::id(), &random::hexadecimal::<4>()?);
-        let statement = template::create_statement(&name, template, self.hostile.as_ref());
+        let statement = match template {
+            Some(template) => template::clone_statement(&name, template, &self.found),
+            None => template::create_statement(&name, self.hostile.as_ref()),
+        };
         let (maintenance, hostile, created) = (self.maintenance.clone(), self.hostile.clone(), name.clone());
         background::run(async move || {
             sqlx::raw_sql(sqlx::AssertSqlSafe(statement))
