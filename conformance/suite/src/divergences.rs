@@ -19,7 +19,7 @@ pub struct Divergence {
 pub enum Proof {
     /// A case of the suite: concern and name.
     Case(&'static str, &'static str),
-    /// A test of our own backends, below the contract: the file in `tests/`, and the function.
+    /// A test of our own engines, below the contract: the file in `conformance/engines/tests`, and the function.
     Test(&'static str, &'static str),
 }
 
@@ -285,7 +285,7 @@ mod tests {
                         divergence.name
                     ),
                     Test(file, name) => {
-                        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{file}.rs"));
+                        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../engines/tests/{file}.rs"));
                         let text = fs::read_to_string(path).unwrap();
                         assert!(
                             text.contains(&format!("fn {name}(")),

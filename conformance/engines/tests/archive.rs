@@ -2,8 +2,6 @@
 //! changes nothing.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
-mod common;
-
 use std::future::{Future, poll_fn};
 use std::io::Cursor as Bytes;
 use std::pin::pin;
@@ -11,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use common::database::Database;
-use common::{PostgresFactory, SqliteFactory};
+use engine_tests::database::Database;
+use engine_tests::{PostgresFactory, SqliteFactory};
 use node_service::index::index_all;
 use node_storage::contract::{
     Access, Cursor, LedgerBound, ListedDid, Network, NodeStorage, OperationRecord, PageLimit, PublishedBlock,

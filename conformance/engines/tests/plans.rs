@@ -2,12 +2,10 @@
 //! committed metadata has them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 
-use common::database::Database;
+use engine_tests::database::Database;
 use node_storage::contract::{
     Access, Cursor, DidSuffix, IndexEntry, IndexOutcome, Network, OperationHash, OperationId, OperationPosition,
     PublishedBlock, Reason, TransactionId,

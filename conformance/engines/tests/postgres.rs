@@ -1,7 +1,5 @@
 //! The suite on PostgreSQL.
 
-mod common;
-
-use common::PostgresFactory;
+use engine_tests::PostgresFactory;
 
 node_storage_conformance::conformance_tests!(postgres, PostgresFactory::new().await);

@@ -1,12 +1,10 @@
 //! What the schema itself says: views for people, and the bounds of the contract for whoever writes past the program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::database::Database;
 use data_encoding::HEXLOWER;
+use engine_tests::database::Database;
 use node_storage::contract::{DidSuffix, IndexOutcome, OperationHash, PageLimit};
 use node_storage::{DbBackend, RawOperationRepo};
 use rstest::rstest;

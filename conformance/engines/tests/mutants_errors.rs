@@ -2,11 +2,9 @@
 //! a connection, ends it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::database::Database;
+use engine_tests::database::Database;
 use node_storage::contract::{Access, Cursor, MigrationError, Network, Result, StorageError};
 use node_storage::{
     DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, PostgresOptions, RawOperationRepo, SqliteDb,

@@ -5,15 +5,13 @@
     reason = "a file that is not as described fails the test"
 )]
 
-mod common;
-
 use std::io::Cursor as Bytes;
 
-use common::database::Database;
-use common::real_data::{blocks, text, text_of};
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
 use did_prism::resolution::Version;
+use engine_tests::database::Database;
+use engine_tests::real_data::{blocks, text, text_of};
 use node_service::index::index_all;
 use node_service::resolver::DidResolver;
 use node_storage::contract::{Access, Cursor, Network};

@@ -1,15 +1,13 @@
 //! The schema and its migrations: the same on both engines, applied step by step, and refused where they are not ours.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use common::database::Database;
-use common::migrations;
+use engine_tests::database::Database;
+use engine_tests::migrations;
 use node_storage::contract::{
     Access, IndexEntry, IndexOutcome, MigrationError, Network, PageLimit, Reason, StorageError,
 };

@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use test_databases::{PostgresDatabase, PostgresServer, SqliteFile};
 
-use super::{connect, migrations};
+use crate::{connect, migrations};
 
 /// A database of its own for one test.
 pub enum Database {

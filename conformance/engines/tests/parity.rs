@@ -1,16 +1,15 @@
 //! Our own migrations in two dialects: alike, by whichever way they are applied, and no drift of one line goes unseen.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
 #[path = "../../parity/tests/common/mod.rs"]
 mod planting;
 
 use std::path::{Path, PathBuf};
 
-use common::database::Database;
 use dialect_parity::Engine::{Postgres, Sqlite};
 use dialect_parity::plan::{Queries, plan};
 use dialect_parity::{Config, Engine, Loaded, Options, Schema, Side, load};
+use engine_tests::database::Database;
 use node_storage::DbBackend;
 use node_storage::contract::{Access, Network};
 use planting::{Plant, Project, plant};

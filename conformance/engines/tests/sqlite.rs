@@ -1,7 +1,5 @@
 //! The suite on an embedded SQLite file.
 
-mod common;
-
-use common::SqliteFactory;
+use engine_tests::SqliteFactory;
 
 node_storage_conformance::conformance_tests!(sqlite, SqliteFactory::new().await);

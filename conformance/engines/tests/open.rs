@@ -1,15 +1,13 @@
 //! Opening what is not there, not ours, or held by somebody else: the errors of the contract, and files for their owner alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::connect;
-use common::database::Database;
+use engine_tests::connect;
+use engine_tests::database::Database;
 use node_storage::contract::{Access, Network, StorageError};
 use node_storage::{
     DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo, SqliteDb, SqliteOptions,

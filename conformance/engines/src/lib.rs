@@ -1,13 +1,9 @@
-//! Stores of our own backends for the tests: a fresh database of each, through the crate that applications use.
+//! Stores of our own engines for the tests beside this: a fresh database of each, through the crate that applications use.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file is a program of its own and uses a part of this one"
-)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::missing_panics_doc,
     missing_docs,
     reason = "all of this is test code"
 )]

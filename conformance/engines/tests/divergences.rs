@@ -1,9 +1,7 @@
 //! Differences between the engines that can't be seen through the storage contract: what keeps them from doing harm.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
-use common::database::Database;
+use engine_tests::database::Database;
 use node_storage::contract::Network;
 use node_storage::{DbBackend, DbBackendConfig};
 use rstest::rstest;

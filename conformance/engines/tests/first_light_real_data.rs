@@ -5,15 +5,13 @@
     reason = "a file that is not as described fails the test"
 )]
 
-mod common;
-
 use std::collections::VecDeque;
 
-use common::database::Database;
-use common::real_data::{blocks, text, text_of};
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
 use did_prism::resolution::Version;
+use engine_tests::database::Database;
+use engine_tests::real_data::{blocks, text, text_of};
 use node_service::resolver::DidResolver;
 use node_service::source::{DltSource, SourceError, SourceEvent};
 use node_service::sync::SyncWorker;

@@ -1,9 +1,7 @@
 //! The lowest position is the lowest by block, then by transaction, then by operation, wherever one of several is chosen.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
-mod common;
-
-use common::database::Database;
+use engine_tests::database::Database;
 use node_storage::contract::{
     Access, Conflict, ConflictReason, Cursor, DidSuffix, IndexEntry, IndexOutcome, Network, OperationHash,
     OperationPosition, PublishedBlock, StorageError, StorageOwner,

@@ -1,11 +1,9 @@
 //! Whatever is asked of a backend in whatever order, it answers as the reference model does.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
-use common::{PostgresFactory, SqliteFactory};
+use engine_tests::{PostgresFactory, SqliteFactory};
 use node_storage::contract::{Access, ConflictReason, Network, Result};
 use node_storage_conformance::model::{Model, ModelStore};
 use node_storage_conformance::streams::{
