@@ -62,6 +62,10 @@ check-features:
 schema-parity:
     ci/schema-parity
 
+# The same schemas, with sqlx's own command-line tool in place of the node.
+schema-parity-sqlx:
+    ci/schema-parity --sqlx
+
 # Writes the golden files in migrations/schema, whether or not the sides agree.
 schema-golden:
     ci/schema-parity --golden

@@ -211,6 +211,7 @@ async fn postgres_touches_few_rows_of_a_large_transaction_before_statistics_exis
         .unwrap();
     let did = *OperationId::of(KNOWN).as_bytes();
     let entries: Vec<_> = prism_fixtures::ledger_operations(&block)
+        .into_iter()
         .map(|operation| IndexEntry {
             position: operation.position,
             outcome: IndexOutcome::Did {

@@ -1,13 +1,17 @@
 //! Plans: whether both engines answer each hot query from the index that it relies on.
 
+mod queries;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+
+pub use queries::Queries;
+use queries::{Statements, relied_tables};
 
 use crate::lexer::{self, Engine, Kind};
 use crate::model::Schema;
@@ -17,84 +21,6 @@ use crate::{Error, Result};
 
 /// Fewer rows than this in a table that a query relies on, and an engine may rightly read all of it.
 const ENOUGH_ROWS: i64 = 10_000;
-
-/// The file of `--queries`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Queries {
-    /// SQL that fills fresh databases, by engine; relative to the file.
-    fill: Option<Sources>,
-    /// Directories of sqlx's query metadata, by engine; relative to the file. Each SELECT in them is then registered here.
-    sqlx: Option<Sources>,
-    /// Tables that stay so small that reading them whole is right.
-    #[serde(default)]
-    small: Vec<String>,
-    #[serde(default, rename = "query")]
-    list: Vec<Query>,
-    /// Statements of the metadata that are not checked.
-    #[serde(default)]
-    unchecked: Vec<Unchecked>,
-    #[serde(skip)]
-    directory: PathBuf,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sources {
-    postgres: PathBuf,
-    sqlite: PathBuf,
-}
-
-/// A query that must be fast.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Query {
-    name: String,
-    /// `table(column, column)`, or the index's name; several where it joins.
-    #[serde(default, alias = "index")]
-    indexes: OneOrMore,
-    /// The text for both engines.
-    text: Option<String>,
-    /// The text for PostgreSQL.
-    postgres: Option<String>,
-    /// The text for SQLite.
-    sqlite: Option<String>,
-    /// Picks statements of the metadata: those that contain all of these.
-    #[serde(default)]
-    contains: Vec<String>,
-    /// SQL literals for the parameters; without them PostgreSQL's plan for any values is read.
-    #[serde(default)]
-    values: Vec<String>,
-    /// Why it sorts what it has found.
-    may_sort: Option<String>,
-}
-
-/// A text, or a list of them.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    #[default]
-    None,
-    One(String),
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    fn list(&self) -> Vec<String> {
-        match self {
-            Self::None => Vec::new(),
-            Self::One(text) => vec![text.clone()],
-            Self::More(texts) => texts.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Unchecked {
-    contains: String,
-    reason: String,
-}
 
 /// What is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -116,139 +42,6 @@ pub struct Plans {
     pub read: usize,
     /// What is wrong.
     pub findings: Vec<Finding>,
-}
-
-/// The statements of an engine.
-struct Statements<'a> {
-    /// With the query that each is an instance of.
-    statements: Vec<(&'a Query, String)>,
-    /// What is wrong with the register.
-    findings: Vec<Finding>,
-}
-
-impl Queries {
-    /// Reads a file of queries.
-    pub fn read(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| Error::Config {
-            path: path.to_owned(),
-            reason,
-        };
-        let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
-        let mut queries: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-        queries.directory = path.parent().map(Path::to_owned).unwrap_or_default();
-        if queries.list.is_empty() {
-            return Err(refuse("there is no [[query]]".to_owned()));
-        }
-        for query in &queries.list {
-            let texts = query.text.is_some() || (query.postgres.is_some() && query.sqlite.is_some());
-            if !texts && query.contains.is_empty() {
-                return Err(refuse(format!(
-                    "query {}: give text, postgres and sqlite, or contains",
-                    query.name
-                )));
-            }
-            if !query.contains.is_empty() && queries.sqlx.is_none() {
-                return Err(refuse(format!(
-                    "query {}: contains picks from [sqlx], which is not there",
-                    query.name
-                )));
-            }
-        }
-        if let Some(unchecked) = queries
-            .unchecked
-            .iter()
-            .find(|unchecked| unchecked.reason.trim().is_empty())
-        {
-            return Err(refuse(format!("[[unchecked]] {}: give a reason", unchecked.contains)));
-        }
-        Ok(queries)
-    }
-
-    /// The statements of an engine with the queries that they are instances of, and what is wrong with the register.
-    fn statements(&self, engine: Engine) -> Result<Statements<'_>> {
-        let mut statements = Vec::new();
-        let mut findings = Vec::new();
-        for query in &self.list {
-            let own = match engine {
-                Engine::Postgres => &query.postgres,
-                Engine::Sqlite => &query.sqlite,
-            };
-            statements.extend(own.as_ref().or(query.text.as_ref()).map(|text| (query, text.clone())));
-        }
-        let mut picked: BTreeSet<&str> = BTreeSet::new();
-        for text in self.metadata(engine)? {
-            let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let own: Vec<&Query> = self
-                .list
-                .iter()
-                .filter(|query| !query.contains.is_empty() && query.contains.iter().all(|part| line.contains(part)))
-                .collect();
-            let unchecked = self
-                .unchecked
-                .iter()
-                .find(|unchecked| line.contains(&unchecked.contains));
-            match (own.as_slice(), unchecked) {
-                ([], None) => findings.push(Finding {
-                    query: line.chars().take(60).collect(),
-                    engine,
-                    problem: "no [[query]] picks this statement; register it, or list it under [[unchecked]]"
-                        .to_owned(),
-                    plan: vec![line.clone()],
-                }),
-                ([], Some(unchecked)) => {
-                    picked.insert(&unchecked.contains);
-                }
-                (queries, _) => {
-                    for query in queries {
-                        picked.insert(&query.name);
-                        statements.push((*query, text.clone()));
-                    }
-                }
-            }
-        }
-        for query in self
-            .list
-            .iter()
-            .filter(|query| !query.contains.is_empty() && !picked.contains(query.name.as_str()))
-        {
-            findings.push(Finding {
-                query: query.name.clone(),
-                engine,
-                problem: "it picks no statement of the metadata".to_owned(),
-                plan: query.contains.clone(),
-            });
-        }
-        Ok(Statements { statements, findings })
-    }
-
-    /// The SELECTs of sqlx's metadata.
-    fn metadata(&self, engine: Engine) -> Result<Vec<String>> {
-        let Some(sources) = &self.sqlx else {
-            return Ok(Vec::new());
-        };
-        let directory = self.directory.join(match engine {
-            Engine::Postgres => &sources.postgres,
-            Engine::Sqlite => &sources.sqlite,
-        });
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(Error::file("read", &directory))? {
-            files.push(entry.map_err(Error::file("read", &directory))?.path());
-        }
-        files.sort();
-        let mut texts = Vec::new();
-        for path in files {
-            let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-            let metadata: Value = serde_json::from_str(&text).map_err(|error| Error::Config {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
-            let query = metadata["query"].as_str().unwrap_or_default().trim().to_owned();
-            if query.starts_with("SELECT") || query.starts_with("WITH") {
-                texts.push(query);
-            }
-        }
-        Ok(texts)
-    }
 }
 
 /// Fills the databases that were made for this, gathers statistics, and reads the plan of every query on both engines.
@@ -631,13 +424,6 @@ fn index_names(schema: &Schema, wanted: &str) -> Vec<String> {
         }
     }
     names
-}
-
-/// The tables of the indexes that queries rely on.
-fn relied_tables(queries: &Queries) -> BTreeSet<String> {
-    let wanted = queries.list.iter().flat_map(|query| query.indexes.list());
-    let tables = wanted.filter_map(|wanted| wanted.split_once('(').map(|(table, _)| table.trim().to_lowercase()));
-    tables.filter(|table| !queries.small.contains(table)).collect()
 }
 
 /// How many parameters a statement of PostgreSQL has.
