@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine_tests::connect;
 use engine_tests::database::Database;
@@ -17,6 +17,7 @@ use rstest::rstest;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use test_databases::PostgresServer;
+use tokio::time::timeout;
 
 const WRITE: Access = Access::Write { migrate: true };
 const EVERY_ACCESS: [Access; 3] = [WRITE, Access::Write { migrate: false }, Access::Read];
@@ -265,22 +266,26 @@ async fn damaged_row_is_named(#[case] backend: DbBackend) {
     assert_eq!(store.bound().await.unwrap().operations, 2);
 }
 
-/// Opens a PostgreSQL URL, with little patience.
-async fn open_postgres(url: &str) -> Result<NodeStorageBackend, StorageError> {
+/// Opens a PostgreSQL URL, with so much patience.
+async fn open_postgres(url: &str, patience: Duration) -> Result<NodeStorageBackend, StorageError> {
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(url), None, Network::Custom).unwrap();
-    NodeStorageBackend::connect(&config.connect_timeout(Duration::from_millis(600)), WRITE).await
+    NodeStorageBackend::connect(&config.connect_timeout(patience), WRITE).await
 }
 
 #[tokio::test]
 async fn unreachable_postgres_is_unavailable_and_may_come_back() {
+    let started = Instant::now();
     // Port 1 is reserved, and nothing listens there.
-    match open_postgres("postgres://user:secret@127.0.0.1:1/node").await {
+    match open_postgres("postgres://user:secret@127.0.0.1:1/node", Duration::from_millis(600)).await {
         Err(error @ StorageError::Unavailable { retryable: true, .. }) => {
             let text = format!("{error} {error:?}");
             assert!(text.contains("127.0.0.1:1") && !text.contains("secret"), "{text}");
+            // What the last attempt met, and not that there was no time for one more.
+            assert!(text.contains("refused"), "{text}");
         }
         other => panic!("not Unavailable: {other:?}"),
     }
+    assert!(started.elapsed() >= Duration::from_millis(250), "it is tried once");
 }
 
 #[tokio::test]
@@ -295,7 +300,12 @@ async fn refused_log_in_and_missing_database_are_unavailable_for_good() {
     let mut wrong_database: url::Url = server.url().parse().unwrap();
     wrong_database.set_path("no_database_has_this_name");
     for url in [wrong_user, wrong_database] {
-        match open_postgres(url.as_str()).await {
+        // Nobody waits for what does not change.
+        let opened = timeout(
+            Duration::from_mins(1),
+            open_postgres(url.as_str(), Duration::from_hours(1)),
+        );
+        match opened.await.unwrap() {
             Err(error @ StorageError::Unavailable { retryable: false, .. }) => {
                 assert!(!error.to_string().contains("secret"), "{error}");
             }
