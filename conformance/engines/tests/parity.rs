@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use dialect_parity::Engine::{Postgres, Sqlite};
 use dialect_parity::plan::{Queries, plan};
-use dialect_parity::{Config, Engine, Loaded, Options, Schema, Side, load};
+use dialect_parity::{Config, Engine, Loaded, Options, Schema, Side, dump, load};
 use engine_tests::database::Database;
 use node_storage::DbBackend;
 use node_storage::contract::{Access, Network};
@@ -47,8 +47,8 @@ async fn engines_accept_and_refuse_the_same_rows_on_postgres_and_sqlite() {
     assert!(probes.tried > 200, "{}", probes.tried);
 }
 
-/// What is compared of a database, without how it came to be.
-fn content(loaded: &Loaded) -> String {
+/// What is compared of a database, and what its engine's own tools write of it, without how it came to be.
+async fn content(loaded: &Loaded) -> (String, String) {
     let Schema {
         tables,
         views,
@@ -56,10 +56,11 @@ fn content(loaded: &Loaded) -> String {
         others,
         ..
     } = &loaded.schema;
-    format!(
+    let representation = format!(
         "{:#}",
         serde_json::json!({"tables": tables, "views": views, "triggers": triggers, "others": others})
-    )
+    );
+    (representation, dump(loaded).await.unwrap().text)
 }
 
 async fn loaded(engine: Engine, text: &str) -> Loaded {
@@ -87,14 +88,14 @@ async fn every_way_to_migrate_gives_the_same_schema(#[case] backend: DbBackend) 
         DbBackend::Postgres => Postgres,
     };
     let files = migrations().join(backend.name());
-    let by_files = content(&loaded(engine, files.to_str().unwrap()).await);
+    let by_files = content(&loaded(engine, files.to_str().unwrap()).await).await;
     assert_eq!(
-        content(&loaded(engine, migrated.url()).await),
+        content(&loaded(engine, migrated.url()).await).await,
         by_files,
         "sqlx migrate run"
     );
     assert_eq!(
-        content(&loaded(engine, empty.url()).await),
+        content(&loaded(engine, empty.url()).await).await,
         by_files,
         "the start of the program"
     );

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::catalog;
 use crate::lexer::{self, Engine, Kind};
+use crate::model::is_runner_table;
 use crate::side::{Database, Loaded};
 use crate::split;
 use crate::{Error, Result};
@@ -24,7 +25,7 @@ pub struct Dump {
     pub unaccounted: Vec<String>,
 }
 
-/// Asks the engine's own tools for the schema of a side. The error is a sentence: the comparison goes on without it.
+/// Asks the engine's own tools for the schema of a side, without the tables of migration runners. The error is a sentence: the comparison goes on without it.
 pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
     let text = match loaded.schema.engine {
         Engine::Postgres => postgres_text(loaded).await?,
@@ -43,6 +44,11 @@ pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
         }
         if !is_accounted(loaded.schema.engine, &statement.text, &known) {
             unaccounted.push(words.iter().take(4).cloned().collect::<Vec<_>>().join(" "));
+        }
+        // CREATE UNIQUE INDEX name ON table, at the longest.
+        let named = words.iter().take(6).map(|word| word.to_lowercase());
+        if named.into_iter().any(|name| is_runner_table(&name)) {
+            continue;
         }
         kept.push(format!("{};\n", catalog::postgres::without_qualifiers(&statement.text)));
     }
