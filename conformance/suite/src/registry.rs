@@ -274,18 +274,21 @@ macro_rules! conformance_tests {
 macro_rules! tests_of_all_cases {
     ($backend:ident, $factory:expr, $exclusions:tt; $($concern:ident { $($case:ident)* })*) => {
         mod $backend {
-            #[allow(unused_imports, reason = "the expression of a factory may need none")]
-            use super::*;
+            // By itself, so that no name here hides one that the expression of the factory means.
+            mod run {
+                #[allow(unused_imports, reason = "the expression of a factory may need none")]
+                use super::super::*;
 
-            fn run_case(name: &str) {
-                $crate::run_case(stringify!($backend), name, &$exclusions, async || $factory);
+                pub(super) fn case(name: &str) {
+                    $crate::run_case(stringify!($backend), name, &$exclusions, async || $factory);
+                }
             }
 
             $(mod $concern {
                 $(
                     #[test]
                     fn $case() {
-                        super::run_case(concat!(stringify!($concern), "::", stringify!($case)));
+                        super::run::case(concat!(stringify!($concern), "::", stringify!($case)));
                     }
                 )*
             })*
