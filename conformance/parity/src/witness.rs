@@ -45,9 +45,7 @@ pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
         if !is_accounted(loaded.schema.engine, &statement.text, &known) {
             unaccounted.push(words.iter().take(4).cloned().collect::<Vec<_>>().join(" "));
         }
-        // CREATE UNIQUE INDEX name ON table, at the longest.
-        let named = words.iter().take(6).map(|word| word.to_lowercase());
-        if named.into_iter().any(|name| is_runner_table(&name)) {
+        if is_of_runner_table(&words) {
             continue;
         }
         kept.push(format!("{};\n", catalog::postgres::without_qualifiers(&statement.text)));
@@ -56,6 +54,14 @@ pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
         text: kept.join("\n"),
         unaccounted,
     })
+}
+
+/// Whether a statement, of which these are the first words, makes or changes a migration runner's table. Its name stands
+/// before the first bracket; a column of that name does not count.
+fn is_of_runner_table(words: &[String]) -> bool {
+    let head = words.split(|word| word == "(").next().unwrap_or_default();
+    head.windows(2)
+        .any(|pair| matches!(pair[0].as_str(), "TABLE" | "ONLY" | "EXISTS" | "ON" | ".") && is_runner_table(&pair[1]))
 }
 
 fn known_names(loaded: &Loaded) -> std::collections::BTreeSet<String> {
@@ -199,4 +205,28 @@ fn newest_pg_dump() -> Option<PathBuf> {
         .pop()
         .map(|(_, program)| program)
         .or_else(|| on_path.into_iter().find(|program| program.is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_of_a_runner_are_told_by_their_table_and_not_by_a_column() {
+        let is_of_runner = |text: &str| {
+            let statements = split::statements(Engine::Postgres, text);
+            is_of_runner_table(&statements[0].words(Engine::Postgres))
+        };
+        assert!(is_of_runner("CREATE TABLE public._sqlx_migrations (version bigint)"));
+        assert!(is_of_runner(
+            "ALTER TABLE ONLY public._sqlx_migrations ADD CONSTRAINT a PRIMARY KEY (version)"
+        ));
+        assert!(is_of_runner(
+            "CREATE UNIQUE INDEX i ON public.schema_version USING btree (version)"
+        ));
+        assert!(!is_of_runner("CREATE TABLE public.settings (schema_version integer)"));
+        assert!(!is_of_runner(
+            "CREATE INDEX schema_version ON public.settings USING btree (a)"
+        ));
+    }
 }

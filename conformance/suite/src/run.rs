@@ -49,7 +49,8 @@ pub fn is_chosen(backend: &str) -> bool {
     chosen_backends().is_none_or(|chosen| chosen.contains(backend))
 }
 
-/// Runs the case of this name, `concern::name`, on a new factory, and records how it ended where `CONFORMANCE_RESULTS` names a directory.
+/// Runs the case of this name, `concern::name`, on a new factory, and records how it ended where `CONFORMANCE_RESULTS` names
+/// a directory.
 ///
 /// The case gets a thread and a runtime of its own, so that one which blocks its thread is cut too. One that is excluded is
 /// recorded as such and not run; one of a backend that `TEST_BACKENDS` leaves out is neither run nor recorded.
