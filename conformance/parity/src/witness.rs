@@ -127,30 +127,29 @@ async fn postgres_text(loaded: &Loaded) -> Result<String, String> {
         }
         _ => None,
     };
-    let arguments = ["--schema-only", "--no-owner", "--no-privileges"];
-    let mut command = match source {
-        Some(Source::Container { .. }) => {
-            let (container, inside) = container(&loaded.url).await?;
-            let mut command = Command::new("docker");
-            command
-                .args(["exec", &container, "pg_dump"])
-                .args(arguments)
-                .arg(format!("--dbname={inside}"));
-            command
-        }
-        Some(Source::Binaries { directory }) => {
-            let mut command = Command::new(directory.join("pg_dump"));
-            command.args(arguments).arg(format!("--dbname={}", loaded.url));
-            command
-        }
+    match source {
+        Some(Source::Container { .. }) => dump_in_container(&loaded.url).await,
+        Some(Source::Binaries { directory }) => dump_with(Command::new(directory.join("pg_dump")), &loaded.url).await,
         Some(Source::Url { .. }) | None => {
-            let program = newest_pg_dump().ok_or("there is no pg_dump on PATH or under /usr/lib/postgresql")?;
-            let mut command = Command::new(program);
-            command.args(arguments).arg(format!("--dbname={}", loaded.url));
-            command
+            let here = match newest_pg_dump() {
+                Some(program) => dump_with(Command::new(program), &loaded.url).await,
+                None => Err("there is no pg_dump on PATH or under /usr/lib/postgresql".to_owned()),
+            };
+            match here {
+                // An older client refuses a newer server. One that a container of this machine serves has its own.
+                Err(reason) if is_of_this_machine(&loaded.url) => {
+                    dump_in_container(&loaded.url).await.map_err(|_| reason)
+                }
+                dumped => dumped,
+            }
         }
-    };
-    let output = command
+    }
+}
+
+async fn dump_with(mut pg_dump: Command, url: &str) -> Result<String, String> {
+    let output = pg_dump
+        .args(["--schema-only", "--no-owner", "--no-privileges"])
+        .arg(format!("--dbname={url}"))
         .output()
         .await
         .map_err(|error| format!("pg_dump can't be run: {error}"))?;
@@ -161,14 +160,25 @@ async fn postgres_text(loaded: &Loaded) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+async fn dump_in_container(url: &str) -> Result<String, String> {
+    let (container, inside) = container(url).await?;
+    let mut pg_dump = Command::new("docker");
+    pg_dump.args(["exec", &container, "pg_dump"]);
+    dump_with(pg_dump, &inside).await
+}
+
+fn is_of_this_machine(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str);
+    matches!(host, Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
 /// The container that serves this URL, and the URL inside of it.
 async fn container(url: &str) -> Result<(String, String), String> {
     let mut url = Url::parse(url).map_err(|error| error.to_string())?;
     let port = url.port().unwrap_or(5432);
-    let filters = ["ps", "--quiet", "--filter", "label=test-databases=postgres", "--filter"];
     let output = Command::new("docker")
-        .args(filters)
-        .arg(format!("publish={port}"))
+        .args(["ps", "--quiet", "--filter", &format!("publish={port}")])
         .output()
         .await
         .map_err(|error| format!("docker can't be run: {error}"))?;

@@ -20,7 +20,7 @@ use crate::shared_directory::{Record, Remains, effective_user};
 use crate::{Error, Result, random};
 
 /// Nothing here has to survive a crash, and many tests connect at once.
-pub(super) const SETTINGS: [&str; 6] = [
+pub(super) const SETTINGS: [&str; 7] = [
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
@@ -28,6 +28,8 @@ pub(super) const SETTINGS: [&str; 6] = [
     "checkpoint_timeout=1h",
     // The log may lie in memory.
     "max_wal_size=256MB",
+    // Each CREATE DATABASE and DROP DATABASE is one.
+    "log_checkpoints=off",
 ];
 
 /// Where files are kept in memory. Making and dropping databases is writing files, and several times as fast there.

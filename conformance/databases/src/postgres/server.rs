@@ -124,8 +124,11 @@ impl PostgresServer {
     }
 
     fn connect(found: Found, url: Url) -> Self {
+        // One is enough, since the statements are short. A larger pool would open a second connection in every process: the
+        // first is still on its way back when the next statement comes.
         let pool = PgPoolOptions::new()
-            .max_connections(4)
+            .max_connections(1)
+            .test_before_acquire(false)
             .idle_timeout(Duration::from_secs(10));
         let maintenance = pool.connect_lazy_with(locate::connect_options(&url));
         Self {
