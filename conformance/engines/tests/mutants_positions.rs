@@ -1,17 +1,19 @@
-//! The lowest position is the lowest by block, then by transaction, then by operation, wherever one of several is chosen.
+//! The lowest position is the lowest by block, then by transaction, then by operation, wherever one of several is chosen;
+//! and lists come in this order, however the engine reads them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 use engine_tests::database::Database;
 use node_storage::contract::{
-    Access, Conflict, ConflictReason, Cursor, DidSuffix, IndexEntry, IndexOutcome, Network, OperationHash,
-    OperationPosition, PublishedBlock, StorageError, StorageOwner,
+    Access, Conflict, ConflictReason, Cursor, DidSuffix, IndexEntry, IndexOutcome, IndexerState, LedgerBound,
+    ListedDid, Network, OperationHash, OperationPosition, OperationRecord, PageLimit, PublishedBlock, StorageError,
+    StorageOwner,
 };
-use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
+use node_storage::{DbBackend, IndexedOperationRepo, IndexerStateRepo, NodeStorageBackend, RawOperationRepo};
 use rstest::rstest;
 
-/// Two blocks of two transactions of two operations each, and their positions in order.
-fn ledger() -> (Vec<PublishedBlock>, Vec<OperationPosition>) {
-    let blocks: Vec<_> = (1..=2_u64)
+/// Blocks of two transactions of two operations each, and their positions in order.
+fn ledger(blocks: u8) -> (Vec<PublishedBlock>, Vec<OperationPosition>) {
+    let blocks: Vec<_> = (1..=u64::from(blocks))
         .map(|number| {
             let operations = |absn: u8| (0..2_u8).map(move |osn| vec![u8::try_from(number).unwrap(), absn, osn]);
             prism_fixtures::block(1, number, number * 20, [operations(0), operations(1)])
@@ -41,7 +43,7 @@ async fn store_with(database: &Database, blocks: &[PublishedBlock]) -> NodeStora
 #[case::postgres(DbBackend::Postgres)]
 #[tokio::test]
 async fn storage_owner_is_the_first_by_block_transaction_and_operation(#[case] backend: DbBackend) {
-    let (blocks, positions) = ledger();
+    let (blocks, positions) = ledger(2);
     let shared = OperationHash::of(b"shared");
     // All operations from `first` on share the hash; those before have one of their own.
     for first in 0..positions.len() {
@@ -82,7 +84,7 @@ async fn storage_owner_is_the_first_by_block_transaction_and_operation(#[case] b
 #[case::postgres(DbBackend::Postgres)]
 #[tokio::test]
 async fn known_transaction_that_is_named_is_the_first_by_block_and_transaction(#[case] backend: DbBackend) {
-    let (blocks, _) = ledger();
+    let (blocks, _) = ledger(2);
     let Some(database) = Database::migrated(backend).await else {
         return;
     };
@@ -112,4 +114,131 @@ async fn known_transaction_that_is_named_is_the_first_by_block_and_transaction(#
             result => panic!("no conflict: {result:?}"),
         }
     }
+}
+
+/// What is answered in an order, each list in pages of three.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    operations: Vec<OperationRecord>,
+    of_each_did: Vec<Vec<OperationRecord>>,
+    listed: Vec<ListedDid>,
+    owners: Vec<StorageOwner>,
+    state: IndexerState,
+    bound: LedgerBound,
+}
+
+async fn pages<Row>(
+    position: impl Fn(&Row) -> OperationPosition,
+    read: impl AsyncFn(Option<OperationPosition>, PageLimit) -> Vec<Row>,
+) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    loop {
+        let page = read(rows.last().map(&position), PageLimit::try_from(3).unwrap()).await;
+        if page.is_empty() {
+            return rows;
+        }
+        rows.extend(page);
+    }
+}
+
+impl Answers {
+    async fn of(store: &NodeStorageBackend, dids: &[DidSuffix], hashes: &[OperationHash]) -> Self {
+        let of_record = |record: &OperationRecord| record.operation.position;
+        let mut of_each_did = Vec::new();
+        for did in dids {
+            let read = async |after, limit| store.operations_of_did(did, after, limit).await.unwrap();
+            of_each_did.push(pages(of_record, read).await);
+        }
+        let all = async |after, limit| store.operations_after(after, limit).await.unwrap();
+        let listed = async |after, limit| store.listed_dids_after(after, limit).await.unwrap();
+        Self {
+            operations: pages(of_record, all).await,
+            of_each_did,
+            listed: pages(|listed: &ListedDid| listed.position, listed).await,
+            owners: store.storage_owners(hashes).await.unwrap(),
+            state: store.indexer_state().await.unwrap(),
+            bound: store.bound().await.unwrap(),
+        }
+    }
+}
+
+/// A table that was rewritten in the order of other columns, as `CLUSTER` and restored dumps leave it.
+fn rewritten(table: &str, by: &str) -> String {
+    format!("CREATE INDEX other_order ON {table} ({by}); CLUSTER {table} USING other_order; DROP INDEX other_order;")
+}
+
+/// With tables in another order than that of positions, read without an index, no order comes by itself.
+#[tokio::test]
+async fn answers_of_postgres_come_in_order_whatever_the_plan() {
+    let (blocks, positions) = ledger(10);
+    let dids: Vec<_> = (1..=3_u8).map(|number| DidSuffix::new([number; 32])).collect();
+    let hashes: Vec<_> = (1..=2_u8).map(|number| OperationHash::of(&[number])).collect();
+    let outcome = |place: usize| match place % 2 {
+        0 => IndexOutcome::Did {
+            did: if place < 20 {
+                DidSuffix::new([u8::try_from(100 - place).unwrap(); 32])
+            } else {
+                dids[place % 3]
+            },
+            operation_hash: OperationHash::of(&[u8::try_from(place).unwrap(), 1]),
+            lists_did: place < 20,
+        },
+        _ => IndexOutcome::Storage {
+            did: dids[place % 3],
+            operation_hash: hashes[place / 2 % 2],
+        },
+    };
+    let entries: Vec<_> = positions
+        .iter()
+        .enumerate()
+        .map(|(place, position)| IndexEntry {
+            position: *position,
+            outcome: outcome(place),
+        })
+        .collect();
+
+    let mut answers = Vec::new();
+    for is_rewritten in [false, true] {
+        let Some(database) = Database::migrated(DbBackend::Postgres).await else {
+            return;
+        };
+        let rewrite = async |tables: &[(&str, &str)]| {
+            for (table, by) in tables.iter().filter(|_| is_rewritten) {
+                database.execute(&rewritten(table, by)).await.unwrap();
+            }
+        };
+        if is_rewritten {
+            for kind in ["indexscan", "indexonlyscan", "bitmapscan", "nestloop", "mergejoin"] {
+                let set = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_";
+                database
+                    .execute(&format!("{set}{kind} = off', current_database()); END $$"))
+                    .await
+                    .unwrap();
+            }
+        }
+        store_with(&database, &blocks).await.close().await;
+        rewrite(&[
+            ("block", "block_hash"),
+            ("ledger_transaction", "transaction_id"),
+            ("raw_operation", "operation_id"),
+            ("_sqlx_migrations", "version DESC"),
+        ])
+        .await;
+        let store = database
+            .open(Network::Custom, Access::Write { migrate: false })
+            .await
+            .unwrap();
+        let (first, rest) = entries.split_at(27);
+        store.index(first).await.unwrap();
+        rewrite(&[
+            ("indexed_operation", "md5(osn::TEXT || block_number)"),
+            ("listed_did", "did"),
+        ])
+        .await;
+        let half = Answers::of(&store, &dids, &hashes).await;
+        store.index(rest).await.unwrap();
+        answers.push((half, Answers::of(&store, &dids, &hashes).await));
+        store.close().await;
+    }
+    assert_eq!(answers[0], answers[1]);
 }
