@@ -114,12 +114,17 @@ impl Config {
         self.allow.iter().any(|allow| allow.key == key)
     }
 
-    /// Entries for probes on which the engines agree.
+    /// Entries for probes on which the engines agree, and for tables that were probed.
     pub(crate) fn stale_probes(&self, used: &BTreeSet<String>) -> Vec<String> {
         let of_probes = self.allow.iter().filter(|allow| allow.key.starts_with(PROBE));
         let stale = of_probes.filter(|allow| !used.contains(&allow.key));
         stale
-            .map(|allow| format!("[[allow]] {}: the engines agree; remove the entry", allow.key))
+            .map(|allow| {
+                format!(
+                    "[[allow]] {}: there is no such disagreement; remove the entry",
+                    allow.key
+                )
+            })
             .collect()
     }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dialect_parity::plan::{Queries, plan};
-use dialect_parity::probe::{Disagreement, Outcome, probe};
+use dialect_parity::probe::probe;
 use dialect_parity::{
     Config, Engine, Error, Loaded, Options, Result, Side, allow_entries, compare, dump, golden, load, report,
 };
@@ -20,7 +20,7 @@ use serde_json::json;
 
 /// Compares the SQL that a project keeps in two dialects, PostgreSQL's and SQLite's.
 ///
-/// Exit codes: 0 alike, 1 drift (or a comparison that is incomplete), 2 usage.
+/// Exit codes: 0 alike, 1 drift (or a comparison that is incomplete, as of a table that can't be probed), 2 usage.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -59,6 +59,9 @@ struct ProbeArguments {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
+    /// Name every column of a kind of row, and what follows from types that SQLite does not enforce
+    #[arg(short, long, conflicts_with = "json")]
+    verbose: bool,
 }
 
 #[derive(Args)]
@@ -232,38 +235,9 @@ async fn probes(arguments: &ProbeArguments) -> Result<ExitCode> {
     if arguments.json {
         print(&format!("{:#}\n", json!(probes)));
     } else {
-        let outcome = |outcome: &Outcome| match outcome {
-            Outcome::Accepted => "accepted".to_owned(),
-            Outcome::Refused(reason) => format!("refused: {reason}"),
-        };
-        let show = |word: &str, disagreement: &Disagreement| {
-            print(&format!(
-                "{word}  {}\n        PostgreSQL  {}\n        SQLite      {}\n",
-                disagreement.probe,
-                outcome(&disagreement.postgres),
-                outcome(&disagreement.sqlite),
-            ));
-        };
-        for disagreement in &probes.disagreements {
-            show("drift ", disagreement);
-        }
-        for entry in &probes.stale {
-            print(&format!("stale   {entry}\n"));
-        }
-        for unprobed in &probes.unprobed {
-            print(&format!("unprobed  {unprobed}\n"));
-        }
-        print(&format!(
-            "{} rows tried: {} disagreements, {} by types that SQLite does not enforce, {} allowed, {} tables without probes\n",
-            probes.tried,
-            probes.disagreements.len(),
-            probes.notes.len(),
-            probes.allowed.len(),
-            probes.unprobed.len(),
-        ));
+        print(&report::probes(&probes, arguments.verbose));
     }
-    let agree = probes.disagreements.is_empty() && probes.stale.is_empty();
-    Ok(ExitCode::from(u8::from(!agree)))
+    Ok(ExitCode::from(u8::from(!probes.agree())))
 }
 
 async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Difference};
+use crate::compare::{Comparison, Difference, Severity};
 use crate::lexer::Engine;
+use crate::probe::{Disagreement, Outcome, Probes};
 use crate::side::Loaded;
 
 /// How many objects a group names before it only counts them.
@@ -76,6 +77,83 @@ pub fn text(comparison: &Comparison, postgres: &Loaded, sqlite: &Loaded, verbose
     out
 }
 
+/// What the probes found as text: one line a kind of row, with the columns' names.
+#[must_use]
+pub fn probes(probes: &Probes, verbose: bool) -> String {
+    let mut out = String::new();
+    let differences = |found: &[Disagreement], severity| -> Vec<Difference> {
+        found.iter().map(|one| of_rows(one, severity)).collect()
+    };
+    let (drifts, notes) = (
+        differences(&probes.disagreements, Severity::Drift),
+        differences(&probes.notes, Severity::Note),
+    );
+    groups(&mut out, "drift ", &drifts, verbose);
+    for entry in &probes.stale {
+        line(&mut out, &format!("stale   {entry}"));
+    }
+    let mut unprobed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for table in &probes.unprobed {
+        unprobed.entry(&table.reason).or_default().push(&table.table);
+    }
+    for (reason, tables) in unprobed {
+        line(&mut out, &format!("unprobed  {}: {reason}", named(&tables, verbose)));
+    }
+    if verbose {
+        groups(&mut out, "note  ", &notes, verbose);
+    } else {
+        note_lines(&mut out, &notes);
+    }
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        out,
+        "{} rows tried: {} disagreements in {} lines, {} by types that SQLite does not enforce, {} allowed, {} tables without probes",
+        probes.tried,
+        drifts.len(),
+        grouped(&drifts).len(),
+        notes.len(),
+        probes.allowed.len() + probes.allowed_unprobed.len(),
+        probes.unprobed.len(),
+    );
+    out
+}
+
+/// A disagreement on a row, as a difference.
+fn of_rows(disagreement: &Disagreement, severity: Severity) -> Difference {
+    let outcome = |outcome: &Outcome| match outcome {
+        Outcome::Accepted => "accepted".to_owned(),
+        Outcome::Refused(reason) => format!("refused: {reason}"),
+    };
+    let meaning = if disagreement.postgres == Outcome::Accepted {
+        "PostgreSQL takes the row, SQLite refuses it"
+    } else {
+        "PostgreSQL refuses the row, SQLite takes it"
+    };
+    Difference {
+        key: disagreement.key.clone(),
+        severity,
+        object: disagreement.probe.clone(),
+        postgres: Some(outcome(&disagreement.postgres)),
+        sqlite: Some(outcome(&disagreement.sqlite)),
+        postgres_origin: None,
+        sqlite_origin: None,
+        meaning: meaning.to_owned(),
+        group: Some(disagreement.kind.clone()),
+        concerns: Vec::new(),
+    }
+}
+
+/// The names, or the first of them.
+fn named(names: &[impl AsRef<str>], verbose: bool) -> String {
+    let shown = if verbose { names.len() } else { NAMED };
+    let mut list: Vec<&str> = names.iter().take(shown).map(AsRef::as_ref).collect();
+    let rest = format!("… (--verbose or --json names all {})", names.len());
+    if names.len() > shown {
+        list.push(&rest);
+    }
+    list.join(", ")
+}
+
 fn line(out: &mut String, text: &str) {
     out.push_str(text);
     out.push('\n');
@@ -118,26 +196,24 @@ fn groups(out: &mut String, word: &str, differences: &[Difference], verbose: boo
             [one] => single(out, word, one),
             [first, ..] => {
                 let name = first.group.as_deref().unwrap_or_default();
-                let named = if verbose { group.len() } else { NAMED };
-                let mut objects: Vec<String> = group.iter().take(named).map(|difference| short(difference)).collect();
-                if group.len() > named {
-                    objects.push(format!("… (--verbose or --json names all {})", group.len()));
-                }
+                let objects: Vec<String> = group.iter().map(|difference| short(difference)).collect();
                 line(out, &format!("{word}  {} × {name}: {}", group.len(), first.meaning));
-                line(out, &format!("        {}", objects.join(", ")));
+                line(out, &format!("        {}", named(&objects, verbose)));
             }
         }
     }
 }
 
-/// The name without its kind.
+/// The name without its kind, and without what the group says.
 fn short(difference: &Difference) -> String {
     let object = &difference.object;
-    object
+    let object = object
         .strip_prefix("column ")
         .or_else(|| object.strip_prefix("primary key of "))
-        .unwrap_or(object)
-        .to_owned()
+        .unwrap_or(object);
+    let group = difference.group.as_deref().unwrap_or_default();
+    let case = object.strip_suffix(group).and_then(|object| object.strip_suffix(": "));
+    case.unwrap_or(object).to_owned()
 }
 
 fn single(out: &mut String, word: &str, difference: &Difference) {

@@ -8,8 +8,9 @@ use crate::model::Table;
 use crate::side::{self, Loaded};
 use crate::{Error, Result};
 
-use super::values::Literal;
-use super::{Outcome, Probe, Row, TablePlan};
+use super::parents::Family;
+use super::table::TablePlan;
+use super::{Outcome, Probe, Row};
 
 /// Connections to both databases.
 pub(super) struct Runner {
@@ -50,17 +51,17 @@ impl Runner {
         done.map_err(Error::database(engine, format!("run {sql}")))
     }
 
-    /// What both engines do with each probe's last row; or why no probe could be made.
+    /// What both engines do with each probe's last row, unless one refuses a row before it; or why no probe could be made.
     pub(super) async fn run(
         &mut self,
         plan: &TablePlan<'_>,
-        parents: &[TablePlan<'_>],
+        family: &Family<'_>,
         probes: &[Probe],
-    ) -> Result<Result<Vec<(Outcome, Outcome)>, String>> {
-        let postgres = self.run_engine(Engine::Postgres, plan, parents, probes).await?;
-        let sqlite = self.run_engine(Engine::Sqlite, plan, parents, probes).await?;
+    ) -> Result<Result<Vec<Option<(Outcome, Outcome)>>, String>> {
+        let postgres = self.run_engine(Engine::Postgres, plan, family, probes).await?;
+        let sqlite = self.run_engine(Engine::Sqlite, plan, family, probes).await?;
         Ok(match (postgres, sqlite) {
-            (Ok(a), Ok(b)) => Ok(a.into_iter().zip(b).collect()),
+            (Ok(a), Ok(b)) => Ok(a.into_iter().zip(b).map(|(a, b)| a.zip(b)).collect()),
             (Err(reason), _) | (_, Err(reason)) => Err(reason),
         })
     }
@@ -69,82 +70,84 @@ impl Runner {
         &mut self,
         engine: Engine,
         plan: &TablePlan<'_>,
-        parents: &[TablePlan<'_>],
+        family: &Family<'_>,
         probes: &[Probe],
-    ) -> Result<Result<Vec<Outcome>, String>> {
+    ) -> Result<Result<Vec<Option<Outcome>>, String>> {
         self.must(engine, "BEGIN").await?;
-        let table = |plan: &TablePlan<'_>| {
-            if engine == Engine::Postgres {
-                plan.postgres.clone()
-            } else {
-                plan.sqlite.clone()
-            }
-        };
-        // Rows of the migrations would be in the way of rows that there may be one of.
-        let mut ready = Ok(());
-        for with_rows in std::iter::once(plan).chain(parents.iter().rev()) {
-            let _ = self
-                .attempt(engine, format!("DELETE FROM {}", name(&table(with_rows))))
-                .await?;
-        }
-        for parent in parents {
-            let row = with_parents(parent, parents);
-            if let Outcome::Refused(reason) = self.insert(engine, &table(parent), &row).await? {
-                ready = Err(format!("{engine} refuses the row of {}: {reason}", parent.key));
-                break;
-            }
-        }
-        let own = table(plan);
-        let mut outcomes = Vec::new();
-        if ready.is_ok() {
-            self.must(engine, "SAVEPOINT base").await?;
-            if let Outcome::Refused(reason) = self.insert(engine, &own, &with_parents(plan, parents)).await? {
-                ready = Err(format!("{engine} refuses the row that should do: {reason}"));
-            }
-            self.must(engine, "ROLLBACK TO base").await?;
-        }
-        if ready.is_ok() {
-            for probe in probes {
-                self.must(engine, "SAVEPOINT probe").await?;
-                let mut outcome = Outcome::Accepted;
-                for row in &probe.rows {
-                    outcome = self.insert(engine, &own, &refer(row, plan, parents)).await?;
+        let outcomes = match self.prepare(engine, plan, family).await? {
+            Ok(()) => {
+                let mut outcomes = Vec::new();
+                for probe in probes {
+                    outcomes.push(self.try_probe(engine, plan, family, probe).await?);
                 }
-                outcomes.push(outcome);
-                self.must(engine, "ROLLBACK TO probe").await?;
+                Ok(outcomes)
             }
-        }
+            Err(reason) => Err(reason),
+        };
         self.must(engine, "ROLLBACK").await?;
-        Ok(ready.map(|()| outcomes))
+        Ok(outcomes)
     }
 
-    async fn insert(&mut self, engine: Engine, table: &Table, row: &Row) -> Result<Outcome> {
-        let known: Vec<(&String, &Literal)> = row
-            .iter()
-            .filter(|(column, _)| table.column(column).is_some())
+    /// Empties the tables, writes the parents' rows, and finds out whether a row of the table itself can be written.
+    async fn prepare(
+        &mut self,
+        engine: Engine,
+        plan: &TablePlan<'_>,
+        family: &Family<'_>,
+    ) -> Result<Result<(), String>> {
+        // Rows of the migrations would be in the way of rows that there may be one of.
+        let emptied: Vec<String> = std::iter::once(plan)
+            .chain(family.parents.iter().rev().copied())
+            .map(|plan| format!("DELETE FROM {}", name(plan.side(engine))))
             .collect();
-        let columns: Vec<String> = known
+        // One by one only where that is needed: a table may have a hundred others behind it.
+        if self.attempt(engine, emptied.join("; ")).await? != Outcome::Accepted {
+            for delete in emptied {
+                self.attempt(engine, delete).await?;
+            }
+        }
+        let written: Vec<String> = family
+            .parents
             .iter()
-            .filter_map(|(column, _)| table.column(column))
-            .map(|column| quoted_name(&column.name))
+            .map(|parent| insertion(engine, parent.side(engine), &family.row_of(parent), true))
             .collect();
-        let values: Vec<String> = known.iter().map(|(_, value)| value.sql(engine)).collect();
-        let overriding = if engine == Engine::Postgres {
-            "OVERRIDING SYSTEM VALUE "
-        } else {
-            ""
-        };
-        let sql = if columns.is_empty() {
-            format!("INSERT INTO {} DEFAULT VALUES", name(table))
-        } else {
-            format!(
-                "INSERT INTO {} ({}) {overriding}VALUES ({})",
-                name(table),
-                columns.join(", "),
-                values.join(", ")
-            )
-        };
-        self.attempt(engine, sql).await
+        if self.attempt(engine, written.join("; ")).await? != Outcome::Accepted {
+            for (parent, insert) in family.parents.iter().zip(written) {
+                if let Outcome::Refused(reason) = self.attempt(engine, insert).await? {
+                    return Ok(Err(format!("{engine} refuses the row of {}: {reason}", parent.key)));
+                }
+            }
+        }
+        self.must(engine, "SAVEPOINT base").await?;
+        let base = insertion(engine, plan.side(engine), &family.row(plan, plan.base()), true);
+        let outcome = self.attempt(engine, base).await?;
+        self.must(engine, "ROLLBACK TO base").await?;
+        Ok(match outcome {
+            Outcome::Accepted => Ok(()),
+            Outcome::Refused(reason) => Err(format!("{engine} refuses the row that should do: {reason}")),
+        })
+    }
+
+    /// What the engine does with the last row; nothing if it refuses one before it.
+    async fn try_probe(
+        &mut self,
+        engine: Engine,
+        plan: &TablePlan<'_>,
+        family: &Family<'_>,
+        probe: &Probe,
+    ) -> Result<Option<Outcome>> {
+        self.must(engine, "SAVEPOINT probe").await?;
+        let mut last = None;
+        for row in &probe.rows {
+            if matches!(last, Some(Outcome::Refused(_))) {
+                last = None;
+                break;
+            }
+            let sql = insertion(engine, plan.side(engine), &family.row(plan, row), probe.overriding);
+            last = Some(self.attempt(engine, sql).await?);
+        }
+        self.must(engine, "ROLLBACK TO probe").await?;
+        Ok(last)
     }
 
     async fn attempt(&mut self, engine: Engine, sql: String) -> Result<Outcome> {
@@ -163,30 +166,28 @@ impl Runner {
     }
 }
 
-fn with_parents(plan: &TablePlan<'_>, parents: &[TablePlan<'_>]) -> Row {
-    refer(&plan.base(), plan, parents)
-}
-
-/// The row with the keys of the rows that its parents have, where it has those of its own plan.
-fn refer(row: &Row, plan: &TablePlan<'_>, parents: &[TablePlan<'_>]) -> Row {
-    let mut row = row.clone();
-    for key in &plan.postgres.foreign_keys {
-        let Some(parent) = parents.iter().find(|parent| parent.key == key.parent) else {
-            continue;
-        };
-        let parent_row = refer(&parent.base(), parent, parents);
-        for (column, parent_column) in key.columns.iter().zip(&key.parent_columns) {
-            let column = column.to_lowercase();
-            let own = plan.rows.iter().any(|base| base.get(&column) == row.get(&column));
-            if own
-                && row.get(&column).is_some_and(|value| *value != Literal::Null)
-                && let Some(value) = parent_row.get(&parent_column.to_lowercase())
-            {
-                row.insert(column, value.clone());
-            }
-        }
+/// The statement that writes a row.
+fn insertion(engine: Engine, table: &Table, row: &Row, overriding: bool) -> String {
+    let (columns, values): (Vec<String>, Vec<String>) = row
+        .iter()
+        .filter_map(|(column, value)| Some((table.column(column)?, value)))
+        .filter(|(column, _)| column.generated.is_none())
+        .map(|(column, value)| (quoted_name(&column.name), value.sql(engine)))
+        .unzip();
+    if columns.is_empty() {
+        return format!("INSERT INTO {} DEFAULT VALUES", name(table));
     }
-    row
+    let overriding = if engine == Engine::Postgres && overriding {
+        "OVERRIDING SYSTEM VALUE "
+    } else {
+        ""
+    };
+    format!(
+        "INSERT INTO {} ({}) {overriding}VALUES ({})",
+        name(table),
+        columns.join(", "),
+        values.join(", ")
+    )
 }
 
 fn quoted_name(name: &str) -> String {

@@ -54,6 +54,10 @@ fn uuid(number: usize) -> String {
     format!("00000000-0000-4000-8000-{number:012x}")
 }
 
+fn digits_of_uuid(number: usize) -> String {
+    uuid(number).replace('-', "")
+}
+
 /// The `number`th value of a class, before any CHECK is looked at.
 fn plain(column: &Column, other: &Column, number: usize) -> Literal {
     if let Some(label) = column.kind.labels.get(number % column.kind.labels.len().max(1)) {
@@ -71,9 +75,8 @@ fn plain(column: &Column, other: &Column, number: usize) -> Literal {
         Class::Bytes => Literal::Bytes(vec![u8::try_from(number % 256).unwrap_or(0); 8]),
         Class::Uuid => {
             let text = quoted(&uuid(number));
-            let bytes = format!("x'{}'", uuid(number).replace('-', ""));
             let sqlite = if other.kind.class == Class::Bytes {
-                bytes
+                format!("x'{}'", digits_of_uuid(number))
             } else {
                 text.clone()
             };
@@ -139,112 +142,166 @@ pub(super) fn orphan(column: &Column, other: &Column) -> Literal {
     }
 }
 
-/// Values at and beyond the bounds of a column, with a name each, and what a disagreement on them follows from.
-pub(super) fn edge_cases(column: &Column, _other: &Column, predicates: &[Form]) -> Vec<(String, Literal, Cause)> {
-    let mut cases: Vec<(String, Literal, Cause)> = Vec::new();
-    let mut number = |name: &str, digits: &str, cause: Cause| {
-        cases.push((name.to_owned(), Literal::Number(digits.to_owned()), cause));
+/// A value at or beyond a bound of a column.
+pub(super) struct Edge {
+    /// Its name.
+    pub(super) case: String,
+    /// The name that such values of all columns have in common.
+    pub(super) kind: String,
+    pub(super) value: Literal,
+    /// What a disagreement on it follows from.
+    pub(super) cause: Cause,
+}
+
+impl Edge {
+    fn new(case: &str, value: Literal, cause: Cause) -> Self {
+        Self {
+            case: case.to_owned(),
+            kind: case.to_owned(),
+            value,
+            cause,
+        }
+    }
+}
+
+/// Values at and beyond the bounds of a column.
+pub(super) fn edge_cases(column: &Column, other: &Column, predicates: &[Form]) -> Vec<Edge> {
+    let mut cases: Vec<Edge> = Vec::new();
+    let mut number = |digits: &str, name: &str, cause: Cause| {
+        cases.push(Edge::new(name, Literal::Number(digits.to_owned()), cause));
     };
+    let text = |text: &str| Literal::Text(text.to_owned());
     match column.kind.class {
         Class::I16 | Class::I32 | Class::I64 => {
             number("-1", "-1", Cause::Constraint);
             number("0", "0", Cause::Constraint);
-            number("2^15", "32768", Cause::Type);
-            number("2^31-1", "2147483647", Cause::Type);
-            number("2^31", "2147483648", Cause::Type);
-            number("2^63-1", "9223372036854775807", Cause::Type);
-            number("2^63", "9223372036854775808", Cause::Type);
-            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
+            number("32768", "2^15", Cause::Type);
+            number("2147483647", "2^31-1", Cause::Type);
+            number("2147483648", "2^31", Cause::Type);
+            number("9223372036854775807", "2^63-1", Cause::Type);
+            number("9223372036854775808", "2^63", Cause::Type);
+            cases.push(Edge::new("text", text("x"), Cause::Type));
         }
-        Class::Bool => cases.push(("2".to_owned(), Literal::Text("2".to_owned()), Cause::Type)),
+        Class::Bool => cases.push(Edge::new("2", text("2"), Cause::Type)),
         Class::Float | Class::Decimal => {
             number("-1", "-1", Cause::Constraint);
-            cases.push(("text".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
+            cases.push(Edge::new("text", text("x"), Cause::Type));
         }
         Class::Text | Class::TextNoCase if column.kind.labels.is_empty() => {
-            cases.push(("empty".to_owned(), Literal::Text(String::new()), Cause::Constraint));
+            cases.push(Edge::new("empty", text(""), Cause::Constraint));
             if let Some(length) = column.kind.length.and_then(|length| usize::try_from(length).ok()) {
-                cases.push((
-                    "longest".to_owned(),
-                    Literal::Text("x".repeat(length)),
-                    Cause::Constraint,
-                ));
-                cases.push((
-                    "too long".to_owned(),
-                    Literal::Text("x".repeat(length + 1)),
-                    Cause::Type,
-                ));
+                cases.push(Edge::new("longest", text(&"x".repeat(length)), Cause::Constraint));
+                cases.push(Edge::new("too long", text(&"x".repeat(length + 1)), Cause::Type));
             }
         }
-        Class::Uuid => cases.push(("no UUID".to_owned(), Literal::Text("x".to_owned()), Cause::Type)),
-        Class::Json => cases.push(("no JSON".to_owned(), Literal::Text("{".to_owned()), Cause::Type)),
-        Class::Instant | Class::Date | Class::Time => {
-            cases.push(("no time".to_owned(), Literal::Text("x".to_owned()), Cause::Type));
-        }
-        Class::Bytes => cases.push(("no bytes".to_owned(), Literal::Bytes(Vec::new()), Cause::Constraint)),
+        Class::Uuid => cases.push(Edge::new("no UUID", text("x"), Cause::Type)),
+        Class::Json => cases.push(Edge::new("no JSON", text("{"), Cause::Type)),
+        Class::Instant | Class::Date | Class::Time => cases.push(Edge::new("no time", text("x"), Cause::Type)),
+        Class::Bytes => cases.push(Edge::new("no bytes", Literal::Bytes(Vec::new()), Cause::Constraint)),
         _ => {}
     }
     if !column.kind.labels.is_empty() {
-        cases.push((
-            "no such label".to_owned(),
-            Literal::Text("no such label".to_owned()),
-            Cause::Constraint,
-        ));
+        cases.push(Edge::new("no such label", text("no such label"), Cause::Constraint));
     }
-    // Around each constant that a CHECK compares with.
     let name = column.name.to_lowercase();
+    let mut around = Around {
+        name: name.clone(),
+        column,
+        other,
+        cases,
+    };
     for form in predicates.iter().filter(|form| form.columns() == [name.clone()]) {
-        around(form, &name, &column.kind.class, &mut cases);
+        around.form(form);
     }
     let mut seen = BTreeSet::new();
-    cases.retain(|(case, ..)| seen.insert(case.clone()));
-    cases
+    around.cases.retain(|edge| seen.insert(edge.case.clone()));
+    around.cases
 }
 
-fn around(form: &Form, column: &str, class: &Class, cases: &mut Vec<(String, Literal, Cause)>) {
-    let Form::Call(operator, operands) = form else { return };
-    let is_column = |form: &Form| matches!(form, Form::Column(name) if name == column);
-    let is_length = |form: &Form| matches!(form, Form::Call(name, of) if name == "length" && of.iter().any(is_column));
-    let sized = |length: usize| match class {
-        Class::Bytes => Literal::Bytes(vec![7; length]),
-        _ => Literal::Text("x".repeat(length)),
-    };
-    match operator.as_str() {
-        "and" | "or" | "not" => operands
-            .iter()
-            .for_each(|operand| around(operand, column, class, cases)),
-        "in" | "not in" if operands.first().is_some_and(is_column) && *class == Class::Text => {
-            cases.push((
-                "no listed text".to_owned(),
-                Literal::Text("no listed text".to_owned()),
-                Cause::Constraint,
-            ));
-            if let Some(Form::Text(text)) = operands.get(1) {
-                cases.push((
-                    "a listed text in capitals".to_owned(),
-                    Literal::Text(text.to_uppercase()),
-                    Cause::Constraint,
-                ));
+/// Collects values around each constant that a CHECK compares a column with.
+struct Around<'a> {
+    name: String,
+    column: &'a Column,
+    other: &'a Column,
+    cases: Vec<Edge>,
+}
+
+impl Around<'_> {
+    fn form(&mut self, form: &Form) {
+        let Form::Call(operator, operands) = form else { return };
+        let is_column = |form: &Form| matches!(form, Form::Column(name) if *name == self.name);
+        let is_length =
+            |form: &Form| matches!(form, Form::Call(name, of) if name == "length" && of.iter().any(is_column));
+        match operator.as_str() {
+            "and" | "or" | "not" => operands.iter().for_each(|operand| self.form(operand)),
+            "in" | "not in" if operands.first().is_some_and(is_column) && self.column.kind.class == Class::Text => {
+                let mut text = |case: &str, text: String| {
+                    self.cases.push(Edge::new(case, Literal::Text(text), Cause::Constraint));
+                };
+                text("no listed text", "no listed text".to_owned());
+                if let Some(Form::Text(listed)) = operands.get(1) {
+                    text("a listed text in capitals", listed.to_uppercase());
+                }
             }
-        }
-        _ => {
-            let lengths = operands.iter().any(is_length);
-            for operand in operands {
-                let Form::Number(digits) = operand else { continue };
-                let Ok(bound) = digits.parse::<i64>() else { continue };
-                for value in [bound.saturating_sub(1), bound, bound.saturating_add(1)] {
-                    if *class == Class::Bool {
-                        // Written as TRUE and FALSE, which need no probe of their own.
-                    } else if !lengths {
-                        cases.push((value.to_string(), Literal::Number(value.to_string()), Cause::Constraint));
-                    } else if let Ok(length) = usize::try_from(value)
-                        && length <= 4 << 20
-                    {
-                        cases.push((format!("length {length}"), sized(length), Cause::Constraint));
+            _ => {
+                let lengths = operands.iter().any(is_length);
+                for operand in operands {
+                    let Form::Number(digits) = operand else { continue };
+                    let Ok(bound) = digits.parse::<i64>() else { continue };
+                    for value in [bound.saturating_sub(1), bound, bound.saturating_add(1)] {
+                        if lengths {
+                            self.cases
+                                .extend(usize::try_from(value).ok().and_then(|length| self.sized(length)));
+                        } else {
+                            self.cases.extend(self.number(value));
+                        }
                     }
                 }
             }
         }
+    }
+
+    fn number(&self, value: i64) -> Option<Edge> {
+        let cause = match self.column.kind.class {
+            // Written as TRUE and FALSE, which need no probe of their own.
+            Class::Bool => return None,
+            Class::I16 | Class::I32 | Class::I64 | Class::Float | Class::Decimal | Class::Text | Class::TextNoCase => {
+                Cause::Constraint
+            }
+            _ => Cause::Type,
+        };
+        Some(Edge {
+            kind: "at the bound of a CHECK".to_owned(),
+            ..Edge::new(&value.to_string(), Literal::Number(value.to_string()), cause)
+        })
+    }
+
+    /// A value of this length; of a class whose values have no length of their own, a text that PostgreSQL's type refuses.
+    fn sized(&self, length: usize) -> Option<Edge> {
+        let (value, cause) = match self.column.kind.class {
+            _ if length > 4 << 20 => return None,
+            Class::Bytes => (Literal::Bytes(vec![7; length]), Cause::Constraint),
+            Class::Text | Class::TextNoCase => (Literal::Text("x".repeat(length)), Cause::Constraint),
+            Class::Uuid => match uuids(self.other, length) {
+                Some(form) => (form(0), Cause::Constraint),
+                None => (Literal::Text("x".repeat(length)), Cause::Type),
+            },
+            _ => (Literal::Text("x".repeat(length)), Cause::Type),
+        };
+        Some(Edge {
+            kind: "of a length at the bound of a CHECK".to_owned(),
+            ..Edge::new(&format!("length {length}"), value, cause)
+        })
+    }
+}
+
+/// The UUIDs that SQLite has in this length.
+fn uuids(other: &Column, length: usize) -> Option<fn(usize) -> Literal> {
+    match (length, other.kind.class == Class::Bytes) {
+        (16, true) => Some(|number| Literal::Each(quoted(&uuid(number)), format!("x'{}'", digits_of_uuid(number)))),
+        (32, false) => Some(|number| Literal::Each(quoted(&uuid(number)), quoted(&digits_of_uuid(number)))),
+        (36, false) => Some(|number| Literal::Each(quoted(&uuid(number)), quoted(&uuid(number)))),
+        _ => None,
     }
 }
 
@@ -283,6 +340,16 @@ impl<'a> Solver<'a> {
         for form in self.predicates.iter().filter(|form| form.columns().contains(&name)) {
             constants_for(form, &name, &mut constants);
         }
+        // What a CHECK says of the length of a UUID is which form SQLite keeps.
+        if column.kind.class == Class::Uuid {
+            let lengths = constants.iter().filter_map(|constant| match constant {
+                Form::Number(digits) => digits.parse().ok(),
+                _ => None,
+            });
+            if let Some(form) = lengths.filter_map(|length| uuids(other, length)).next() {
+                candidates = vec![form(number)];
+            }
+        }
         // Another row starts at another constant.
         let shift = number % constants.len().max(1);
         constants.rotate_left(shift);
@@ -307,6 +374,7 @@ impl<'a> Solver<'a> {
                         Literal::Text(std::iter::repeat_n(digit, length).collect())
                     })
                     .collect(),
+                (_, Class::Uuid) => Vec::new(),
                 (Form::Number(digits), _) => match digits.parse::<i64>() {
                     Ok(bound) => [bound, bound.saturating_add(1), bound.saturating_sub(1)]
                         .map(|value| Literal::Number(value.to_string()))
@@ -421,7 +489,7 @@ fn constants_for(form: &Form, column: &str, found: &mut Vec<Form>) {
 }
 
 /// Whether a predicate is not known to be false for a row.
-fn holds(form: &Form, row: &Row) -> bool {
+pub(super) fn holds(form: &Form, row: &Row) -> bool {
     !matches!(work_out(form, row), Worked::Truth(false))
 }
 
