@@ -114,6 +114,8 @@ async fn tables_that_refer_to_themselves_or_in_a_circle_are_probed_unless_no_fir
     let tables = "
         CREATE TABLE tree (id TEXT NOT NULL PRIMARY KEY, up TEXT REFERENCES tree, CHECK (up <> id));
         CREATE TABLE leaf (id TEXT NOT NULL PRIMARY KEY, tree TEXT NOT NULL REFERENCES tree);
+        INSERT INTO tree VALUES ('v0', NULL);
+        INSERT INTO leaf VALUES ('a leaf', 'v0');
         CREATE TABLE root (id INTEGER NOT NULL PRIMARY KEY CHECK (id > 0), up INTEGER NOT NULL REFERENCES root);
         CREATE TABLE orders (id TEXT NOT NULL PRIMARY KEY, part TEXT NOT NULL);
         CREATE TABLE parts (id TEXT NOT NULL PRIMARY KEY, orders TEXT NOT NULL REFERENCES orders);

@@ -83,6 +83,8 @@ fn pairs(reference: &Reference) -> impl Iterator<Item = (&String, &String)> {
 /// Which tables refer to which.
 pub(super) struct Families<'a> {
     plans: &'a BTreeMap<&'a str, TablePlan<'a>>,
+    /// The tables that refer to a table, by its name.
+    referring: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// The parents without whose rows no row of a table can be, by the table's name.
     required: BTreeMap<&'a str, BTreeSet<&'a str>>,
     /// Tables that no first row can be written to, since each needs another's.
@@ -93,7 +95,9 @@ pub(super) struct Families<'a> {
 pub(super) struct Family<'a> {
     /// The tables that it refers to, the furthest first.
     pub(super) parents: Vec<&'a TablePlan<'a>>,
-    /// The rows of these tables.
+    /// The tables that refer to one of all these, and those that refer to them, the furthest first.
+    pub(super) children: Vec<&'a TablePlan<'a>>,
+    /// The rows of the parents.
     rows: BTreeMap<&'a str, Row>,
     /// Which references are not left open, by table.
     kept: BTreeMap<&'a str, BTreeSet<&'a str>>,
@@ -110,6 +114,12 @@ impl<'a> Families<'a> {
                 (*key, known.map(|(parent, _)| *parent).collect())
             })
             .collect();
+        let mut referring: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (key, plan) in plans {
+            for reference in &plan.references {
+                referring.entry(&reference.parent).or_default().insert(key);
+            }
+        }
         let mut stuck: BTreeSet<&str> = plans.keys().copied().collect();
         loop {
             let before = stuck.len();
@@ -125,7 +135,12 @@ impl<'a> Families<'a> {
                 break;
             }
         }
-        Self { plans, required, stuck }
+        Self {
+            plans,
+            referring,
+            required,
+            stuck,
+        }
     }
 
     /// What a row of a table needs, or why there can be none.
@@ -141,6 +156,7 @@ impl<'a> Families<'a> {
         self.visit(plan.key, &kept, &mut BTreeSet::new(), &mut parents);
         parents.pop();
         let mut family = Family {
+            children: self.children(plan, &parents),
             parents,
             rows: BTreeMap::new(),
             kept,
@@ -150,6 +166,23 @@ impl<'a> Families<'a> {
             family.rows.insert(parent.key, row);
         }
         Ok(family)
+    }
+
+    fn children(&self, plan: &'a TablePlan<'a>, parents: &[&'a TablePlan<'a>]) -> Vec<&'a TablePlan<'a>> {
+        let mut queue: VecDeque<&str> = parents.iter().map(|parent| parent.key).collect();
+        queue.push_back(plan.key);
+        let mut seen: BTreeSet<&str> = queue.iter().copied().collect();
+        let mut children = Vec::new();
+        while let Some(key) = queue.pop_front() {
+            for child in self.referring.get(key).into_iter().flatten() {
+                if seen.insert(child) {
+                    queue.push_back(child);
+                    children.extend(self.plans.get(child));
+                }
+            }
+        }
+        children.reverse();
+        children
     }
 
     /// The tables that need each other, of which a stuck table needs one.

@@ -88,6 +88,30 @@ impl Runner {
         Ok(outcomes)
     }
 
+    /// Removes the rows of migrations: they would be in the way of rows that there may be one of.
+    async fn empty(&mut self, engine: Engine, plan: &TablePlan<'_>, family: &Family<'_>) -> Result<()> {
+        let delete = |plan: &TablePlan<'_>| format!("DELETE FROM {}", name(plan.side(engine)));
+        let mut left = vec![delete(plan)];
+        left.extend(family.parents.iter().rev().map(|parent| delete(parent)));
+        // One by one only where rows are referred to: a table may have a hundred others behind it.
+        if self.attempt(engine, left.join("; ")).await? == Outcome::Accepted {
+            return Ok(());
+        }
+        left.splice(0..0, family.children.iter().map(|child| delete(child)));
+        loop {
+            let mut refused = Vec::new();
+            for sql in &left {
+                if self.attempt(engine, sql.clone()).await? != Outcome::Accepted {
+                    refused.push(sql.clone());
+                }
+            }
+            if refused.is_empty() || refused.len() == left.len() {
+                return Ok(());
+            }
+            left = refused;
+        }
+    }
+
     /// Empties the tables, writes the parents' rows, and finds out whether a row of the table itself can be written.
     async fn prepare(
         &mut self,
@@ -95,17 +119,7 @@ impl Runner {
         plan: &TablePlan<'_>,
         family: &Family<'_>,
     ) -> Result<Result<(), String>> {
-        // Rows of the migrations would be in the way of rows that there may be one of.
-        let emptied: Vec<String> = std::iter::once(plan)
-            .chain(family.parents.iter().rev().copied())
-            .map(|plan| format!("DELETE FROM {}", name(plan.side(engine))))
-            .collect();
-        // One by one only where that is needed: a table may have a hundred others behind it.
-        if self.attempt(engine, emptied.join("; ")).await? != Outcome::Accepted {
-            for delete in emptied {
-                self.attempt(engine, delete).await?;
-            }
-        }
+        self.empty(engine, plan, family).await?;
         let written: Vec<String> = family
             .parents
             .iter()
