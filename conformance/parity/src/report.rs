@@ -107,7 +107,7 @@ pub fn probes(probes: &Probes, verbose: bool) -> String {
     // Writing to a String can't fail.
     let _ = writeln!(
         out,
-        "{} rows tried: {} disagreements in {} lines, {} by types that SQLite does not enforce, {} allowed, {} tables without probes",
+        "{} rows tried: {} disagreements in {} lines, {} notes, {} allowed, {} tables without probes",
         probes.tried,
         drifts.len(),
         grouped(&drifts).len(),

@@ -161,14 +161,13 @@ async fn a_table_with_very_many_ways_to_its_ancestors_is_probed_in_no_time() {
     if postgres_is_left_out() {
         return;
     }
-    let mut tables = String::new();
-    for number in 0..40 {
-        tables += &format!("CREATE TABLE t{number} (id TEXT NOT NULL PRIMARY KEY");
-        for parent in (0..number).rev().take(2) {
-            tables += &format!(", r{parent} TEXT NOT NULL REFERENCES t{parent}");
-        }
-        tables += ");\n";
-    }
+    let table = |number: usize| {
+        let parents = (0..number).rev().take(2);
+        let columns = parents.map(|parent| format!(", r{parent} TEXT NOT NULL REFERENCES t{parent}"));
+        let columns: String = columns.collect();
+        format!("CREATE TABLE t{number} (id TEXT NOT NULL PRIMARY KEY{columns});\n")
+    };
+    let tables: String = (0..40).map(table).collect();
     let probes = probes_of(&tables, &tables).await;
     assert_eq!(probes.unprobed, []);
     assert_eq!(keys(&probes), Vec::<&str>::new());

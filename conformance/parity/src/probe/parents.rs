@@ -128,9 +128,9 @@ impl<'a> Families<'a> {
                 .filter(|key| required.get(*key).is_none_or(|parents| parents.is_disjoint(&stuck)))
                 .copied()
                 .collect();
-            free.iter().for_each(|key| {
+            for key in free {
                 stuck.remove(key);
-            });
+            }
             if stuck.len() == before {
                 break;
             }

@@ -116,11 +116,11 @@ impl<'a> TablePlan<'a> {
         row
     }
 
-    fn probe(&self, subject: &str, case: &str, cause: Cause, rows: Vec<Row>) -> Probe {
+    fn probe(&self, subject: &str, tried: &str, cause: Cause, rows: Vec<Row>) -> Probe {
         Probe {
-            key: format!("probe.{}.{subject}.{case}", self.key),
-            name: format!("{}.{subject}: {case}", self.key),
-            kind: case.to_owned(),
+            key: format!("probe.{}.{subject}.{tried}", self.key),
+            name: format!("{}.{subject}: {tried}", self.key),
+            kind: tried.to_owned(),
             cause,
             rows,
             overriding: true,

@@ -154,10 +154,10 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    fn new(case: &str, value: Literal, cause: Cause) -> Self {
+    fn new(name: &str, value: Literal, cause: Cause) -> Self {
         Self {
-            case: case.to_owned(),
-            kind: case.to_owned(),
+            case: name.to_owned(),
+            kind: name.to_owned(),
             value,
             cause,
         }
@@ -342,11 +342,11 @@ impl<'a> Solver<'a> {
         }
         // What a CHECK says of the length of a UUID is which form SQLite keeps.
         if column.kind.class == Class::Uuid {
-            let lengths = constants.iter().filter_map(|constant| match constant {
+            let mut lengths = constants.iter().filter_map(|constant| match constant {
                 Form::Number(digits) => digits.parse().ok(),
                 _ => None,
             });
-            if let Some(form) = lengths.filter_map(|length| uuids(other, length)).next() {
+            if let Some(form) = lengths.find_map(|length| uuids(other, length)) {
                 candidates = vec![form(number)];
             }
         }
