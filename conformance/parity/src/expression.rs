@@ -1,5 +1,6 @@
 //! Predicates, defaults and index expressions in one normal form, so that two dialects' texts can be compared.
 
+mod clock;
 mod form;
 mod read;
 
@@ -43,6 +44,43 @@ pub(crate) fn conjuncts(engine: Engine, text: &str, names: &Names) -> Vec<Form> 
     conjuncts.dedup();
     conjuncts
 }
+/// A CHECK as the set of predicates that all must hold. NULL satisfies each of them, so that `x IS NULL OR x > 1` is `x > 1`.
+pub(crate) fn required(engine: Engine, text: &str, names: &Names) -> Vec<Form> {
+    let mut required: Vec<Form> = conjuncts(engine, text, names)
+        .into_iter()
+        .flat_map(|conjunct| match form::without_null(conjunct) {
+            Form::Call(name, operands) if name == "and" => operands,
+            form => vec![form],
+        })
+        .collect();
+    required.sort();
+    required.dedup();
+    required
+}
+
+/// What a predicate of [`required`] still requires if the parts of its alternatives that pass a test hold anyway.
+pub(crate) fn without(form: &Form, holds: &impl Fn(&Form) -> bool) -> Vec<Form> {
+    let alternatives = match form {
+        Form::Call(name, operands) if name == "or" => operands,
+        form => return vec![form.clone()],
+    };
+    let shorter = |alternative: &Form| match alternative {
+        Form::Call(name, operands) if name == "and" => {
+            let kept: Vec<Form> = operands.iter().filter(|operand| !holds(operand)).cloned().collect();
+            if kept.is_empty() {
+                alternative.clone()
+            } else {
+                form::junction("and", kept)
+            }
+        }
+        alternative => alternative.clone(),
+    };
+    match form::without_null(form::disjunction(alternatives.iter().map(shorter).collect())) {
+        Form::Call(name, operands) if name == "and" => operands,
+        form => vec![form],
+    }
+}
+
 /// A default in the normal form of its column's class; `None` for NULL and for none.
 pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: &Names) -> Option<Form> {
     let text = text?.trim();
@@ -70,15 +108,24 @@ pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: 
         (Class::Bytes, Form::Text(text)) if text == "\\x" => Form::Text(String::new()),
         (_, form) => form,
     };
-    // Whatever the form of the present time or of something random is.
-    let contains = |name: &str| form.any(&|part| *part == Form::call(name, []));
-    if contains("random") {
+    // Whatever the form of something random is.
+    if form.any(&|part| *part == Form::call("random", [])) {
         return Some(Form::call("random", []));
     }
-    if contains("now") && matches!(class, Class::Instant | Class::Date | Class::Time) {
-        return Some(Form::call("now", []));
+    if !matches!(class, Class::Instant | Class::Date | Class::Time) {
+        return Some(form);
     }
-    Some(form)
+    let Some(present) = clock::present(&form) else {
+        return Some(form);
+    };
+    // PostgreSQL's type keeps the day, or the time of day, of an instant; SQLite stores what it is given.
+    let is_local = present.without_zone() != present;
+    Some(match (engine, class) {
+        (Engine::Postgres, Class::Date) => clock::today(),
+        (Engine::Postgres, Class::Time) if is_local => clock::local(clock::time_of_day()),
+        (Engine::Postgres, Class::Time) => clock::time_of_day(),
+        _ => present,
+    })
 }
 #[cfg(test)]
 mod tests {
@@ -148,6 +195,43 @@ mod tests {
     #[case(Class::Instant, "now()", "CURRENT_TIMESTAMP")]
     #[case(Class::Instant, "CURRENT_TIMESTAMP", "(datetime('now'))")]
     #[case(Class::Instant, "timezone('utc'::text, now())", "(strftime('%s', 'now'))")]
+    #[case(Class::Instant, "now()", "(strftime('%Y-%m-%dT%H:%M:%fZ','now'))")]
+    #[case(Class::Instant, "now()", "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '+00:00')")]
+    #[case(Class::Instant, "now()", "(julianday('now'))")]
+    #[case(
+        Class::Instant,
+        "now()",
+        "(CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))"
+    )]
+    #[case(Class::Instant, "now()", "(CAST(strftime('%s','now') AS INTEGER))")]
+    #[case(
+        Class::Instant,
+        "now()",
+        "(strftime('%s', 'now') * 1000 + cast(substr(strftime('%f', 'now'), 4) as integer))"
+    )]
+    #[case(Class::Instant, "now()", "(unixepoch('subsec') * 1000)")]
+    #[case(Class::Instant, "now()", "(datetime(CURRENT_TIMESTAMP))")]
+    #[case(Class::Instant, "now()", "(datetime('now', 'utc'))")]
+    #[case(Class::Instant, "date_trunc('second'::text, now())", "CURRENT_TIMESTAMP")]
+    #[case(Class::Instant, "LOCALTIMESTAMP", "(datetime('now', 'localtime'))")]
+    #[case(Class::Instant, "(now() + '1 day'::interval)", "(datetime('now', '+1 days'))")]
+    #[case(Class::Instant, "(now() - '01:00:00'::interval)", "(datetime('now', '-1 hour'))")]
+    #[case(Class::Date, "CURRENT_DATE", "(date('now'))")]
+    #[case(Class::Date, "now()", "(strftime('%Y-%m-%d', 'now'))")]
+    #[case(Class::Date, "(now() AT TIME ZONE 'utc'::text)", "CURRENT_DATE")]
+    #[case(Class::Date, "('now'::text)::date", "current_date")]
+    #[case(Class::Time, "CURRENT_TIME", "(time('now'))")]
+    #[case(Class::Time, "now()", "CURRENT_TIME")]
+    #[case(
+        Class::I64,
+        "floor((EXTRACT(epoch FROM now()) * (1000)::numeric))",
+        "((julianday('now') - 2440587.5) * 86400000)"
+    )]
+    #[case(
+        Class::Text,
+        "to_char(now(), 'YYYY-MM-DD\"T\"HH24:MI:SS'::text)",
+        "CURRENT_TIMESTAMP"
+    )]
     #[case(Class::I64, "EXTRACT(epoch FROM now())", "(unixepoch())")]
     #[case(Class::Uuid, "gen_random_uuid()", "(lower(hex(randomblob(16))))")]
     #[case(
@@ -167,6 +251,23 @@ mod tests {
     fn one_default_in_two_dialects_has_one_form(#[case] class: Class, #[case] postgres: &str, #[case] sqlite: &str) {
         let none = Names::default();
         assert_eq!(
+            default(Engine::Postgres, Some(postgres), &class, &none),
+            default(Engine::Sqlite, Some(sqlite), &class, &none)
+        );
+    }
+
+    #[rstest]
+    #[case(Class::Instant, "(now() + '1 day'::interval)", "CURRENT_TIMESTAMP")]
+    #[case(Class::Instant, "now()", "(datetime('now', '+1 day'))")]
+    #[case(Class::Instant, "now()", "(datetime('now', 'localtime'))")]
+    #[case(Class::Instant, "LOCALTIMESTAMP", "CURRENT_TIMESTAMP")]
+    #[case(Class::Instant, "now()", "CURRENT_DATE")]
+    #[case(Class::Date, "CURRENT_DATE", "CURRENT_TIMESTAMP")]
+    #[case(Class::Time, "now()", "CURRENT_TIMESTAMP")]
+    #[case(Class::Instant, "(now() + '1 day'::interval)", "(datetime('now', '+2 days'))")]
+    fn other_defaults_have_other_forms(#[case] class: Class, #[case] postgres: &str, #[case] sqlite: &str) {
+        let none = Names::default();
+        assert_ne!(
             default(Engine::Postgres, Some(postgres), &class, &none),
             default(Engine::Sqlite, Some(sqlite), &class, &none)
         );

@@ -61,7 +61,7 @@ pub(super) fn compare(
     let mut theirs: Vec<Form> = sqlite
         .checks
         .iter()
-        .flat_map(|check| expression::conjuncts(Engine::Sqlite, &check.text, &names))
+        .flat_map(|check| expression::required(Engine::Sqlite, &check.text, &names))
         .collect();
     theirs.sort();
     theirs.dedup();

@@ -18,8 +18,17 @@ pub(crate) enum Form {
     Null,
     /// An operator or a function, by its common name.
     Call(String, Vec<Form>),
-    /// What could not be parsed: its tokens.
-    Raw(String),
+    /// What could not be parsed.
+    Raw(Unread),
+}
+
+/// An expression, or a part of one, that the parser does not know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Unread {
+    /// Its tokens.
+    pub(super) text: String,
+    /// The columns among them.
+    pub(super) columns: Vec<String>,
 }
 
 impl fmt::Display for Form {
@@ -39,7 +48,7 @@ impl fmt::Display for Form {
             Ok(())
         };
         match self {
-            Self::Column(name) | Self::Number(name) | Self::Raw(name) => formatter.write_str(name),
+            Self::Column(name) | Self::Number(name) | Self::Raw(Unread { text: name, .. }) => formatter.write_str(name),
             Self::Text(text) => write!(formatter, "'{}'", text.replace('\'', "''")),
             Self::Bool(value) => write!(formatter, "{value}"),
             Self::Null => formatter.write_str("null"),
@@ -84,6 +93,7 @@ impl Form {
     fn collect_columns(&self, found: &mut Vec<String>) {
         match self {
             Self::Column(name) => found.push(name.clone()),
+            Self::Raw(unread) => found.extend(unread.columns.iter().cloned()),
             Self::Call(_, operands) => operands.iter().for_each(|operand| operand.collect_columns(found)),
             _ => {}
         }
@@ -100,13 +110,39 @@ impl Form {
         }
     }
 
+    /// Whether a part of it could not be parsed.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Raw(_)))
+    }
+
+    /// Whether it reads the clock.
+    pub(crate) fn reads_clock(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Call(name, _) if CLOCK.contains(&name.as_str())))
+    }
+
+    /// Whether it is the present day.
+    pub(crate) fn is_day(&self) -> bool {
+        matches!(self.without_zone(), Self::Call(name, _) if name == "today")
+    }
+
+    /// The present time without the time zone that it is given in.
+    pub(crate) fn without_zone(&self) -> Self {
+        match self {
+            Self::Call(name, of) if name == "local" => of.first().cloned().unwrap_or(Self::Null),
+            form => form.clone(),
+        }
+    }
+
     pub(super) fn any(&self, test: &impl Fn(&Self) -> bool) -> bool {
         test(self) || matches!(self, Self::Call(_, operands) if operands.iter().any(|operand| operand.any(test)))
     }
 }
 
+/// The forms of the present: an instant, a day, a time of day.
+const CLOCK: [&str; 3] = ["now", "today", "time of day"];
+
 /// Operators and functions that mean the same on both engines.
-const COMMON: [&str; 31] = [
+const COMMON: [&str; 34] = [
     "and",
     "or",
     "not",
@@ -137,6 +173,9 @@ const COMMON: [&str; 31] = [
     "is distinct",
     "is not distinct",
     "now",
+    "today",
+    "time of day",
+    "local",
     "cast",
 ];
 /// What a predicate says, if its value is only asked whether it is true.
@@ -154,6 +193,62 @@ pub(super) fn truth(form: Form) -> Form {
         form => form,
     }
 }
+/// What a CHECK says that NULL satisfies anyway: `x IS NULL OR …` without its first half.
+pub(super) fn without_null(form: Form) -> Form {
+    let operands = match form {
+        Form::Call(name, operands) if name == "or" => operands,
+        form => return form,
+    };
+    let is_spared = |operand: &Form| match operand {
+        Form::Call(name, of) if name == "is null" => of.iter().all(|column| {
+            operands
+                .iter()
+                .all(|other| other == operand || is_unknown_for_null(other, column))
+        }),
+        _ => false,
+    };
+    let spared = operands.iter().find(|operand| is_spared(operand)).cloned();
+    let kept = operands.into_iter().filter(|operand| Some(operand) != spared.as_ref());
+    disjunction(kept.collect())
+}
+
+/// Whether a predicate is neither true nor false where this column is NULL.
+fn is_unknown_for_null(form: &Form, column: &Form) -> bool {
+    const STRICT: [&str; 8] = ["=", "<>", "<", "<=", "like", "not like", "glob", "regexp"];
+    let reads = |operand: &Form| is_null_for_null(operand, column);
+    match form {
+        Form::Call(name, operands) if matches!(name.as_str(), "and" | "or") => {
+            operands.iter().all(|operand| is_unknown_for_null(operand, column))
+        }
+        Form::Call(name, operands) if matches!(name.as_str(), "in" | "not in") => operands.first().is_some_and(reads),
+        Form::Call(name, operands) if STRICT.contains(&name.as_str()) => operands.iter().any(reads),
+        Form::Call(name, operands) if name == "not" => operands
+            .iter()
+            .all(|operand| operand == column || is_unknown_for_null(operand, column)),
+        form => form == column,
+    }
+}
+
+/// Whether a value is NULL where this column is.
+fn is_null_for_null(form: &Form, column: &Form) -> bool {
+    const PASSING: [&str; 11] = [
+        "length",
+        "lower",
+        "upper",
+        "trim",
+        "abs",
+        "substr",
+        "json_array_length",
+        "json_type",
+        "+",
+        "-",
+        "*",
+    ];
+    form == column
+        || matches!(form, Form::Call(name, of)
+            if PASSING.contains(&name.as_str()) && of.iter().any(|part| is_null_for_null(part, column)))
+}
+
 /// `and` or `or` of operands, flat and sorted.
 pub(super) fn junction(name: &str, operands: Vec<Form>) -> Form {
     let mut flat = Vec::new();

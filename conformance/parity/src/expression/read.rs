@@ -8,15 +8,44 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 
 use super::Names;
-use super::form::{Form, as_truth, disjunction, junction, number, truth};
+use super::clock::{self, is_now, is_utc};
+use super::form::{Form, Unread, as_truth, disjunction, junction, number, truth};
 use crate::lexer::{self, Engine, Kind};
 
 /// What the text says; its tokens, where it can't be parsed.
 pub(super) fn form(engine: Engine, text: &str, names: &Names) -> Form {
-    match parse(engine, text) {
-        Some(expression) => Normalizer { engine, names }.form(&expression),
-        None => raw(engine, text),
+    let parsed = match engine {
+        Engine::Postgres => parse(engine, text),
+        Engine::Sqlite => parse(engine, &in_words_of_the_parser(text)),
+    };
+    match parsed {
+        Some(expression) => in_lower_case(Normalizer { engine, names }.form(&expression)),
+        None => raw(engine, text, names),
     }
+}
+
+/// SQLite's text without what only SQLite says and the parser does not know: `ISNULL`, `NOTNULL`, and `NOT GLOB`, for which
+/// `NOT SIMILAR TO` stands in, since SQLite has no such operator.
+fn in_words_of_the_parser(text: &str) -> String {
+    let tokens = lexer::tokens(Engine::Sqlite, text);
+    let mut rewritten = String::new();
+    let mut at = 0;
+    for (position, token) in tokens.iter().enumerate() {
+        let negated = position.checked_sub(1).is_some_and(|before| tokens[before].is("NOT"));
+        let replacement = if token.is("ISNULL") {
+            "IS NULL"
+        } else if token.is("NOTNULL") {
+            "IS NOT NULL"
+        } else if token.is("GLOB") && negated {
+            "SIMILAR TO"
+        } else {
+            continue;
+        };
+        rewritten += text.get(at..token.start).unwrap_or_default();
+        rewritten += replacement;
+        at = token.end;
+    }
+    rewritten + text.get(at..).unwrap_or_default()
 }
 
 fn parse(engine: Engine, text: &str) -> Option<Expr> {
@@ -32,7 +61,7 @@ fn parse(engine: Engine, text: &str) -> Option<Expr> {
     (parser.peek_token().token == sqlparser::tokenizer::Token::EOF).then_some(expression)
 }
 
-fn raw(engine: Engine, text: &str) -> Form {
+fn raw(engine: Engine, text: &str, names: &Names) -> Form {
     let tokens = lexer::tokens(engine, text);
     let words: Vec<String> = tokens
         .iter()
@@ -41,8 +70,13 @@ fn raw(engine: Engine, text: &str) -> Form {
             _ => token.text.clone(),
         })
         .collect();
-    Form::Raw(words.join(" "))
+    let columns = words.iter().filter(|word| names.classes.contains_key(*word));
+    Form::Raw(Unread {
+        columns: columns.cloned().collect(),
+        text: words.join(" "),
+    })
 }
+
 struct Normalizer<'names> {
     engine: Engine,
     names: &'names Names,
@@ -58,6 +92,9 @@ impl Normalizer<'_> {
             Expr::Cast {
                 expr, data_type, kind, ..
             } => self.cast(expr, data_type, kind),
+            Expr::Collate { expr, collation } if last_name(collation) == "nocase" => {
+                Form::call(NO_CASE, [self.form(expr)])
+            }
             Expr::Collate { expr, .. } => self.form(expr),
             Expr::TypedString(typed) => value(&typed.value.value),
             Expr::Value(literal) => value(&literal.value),
@@ -114,6 +151,19 @@ impl Normalizer<'_> {
             Expr::ILike {
                 negated, expr, pattern, ..
             } => like("ilike", *negated, self.form(expr), self.form(pattern)),
+            // What `NOT GLOB` was rewritten to.
+            Expr::SimilarTo {
+                negated, expr, pattern, ..
+            } if self.engine == Engine::Sqlite => {
+                let glob = Form::call("glob", [self.form(expr), self.form(pattern)]);
+                if *negated { self.not(glob) } else { glob }
+            }
+            Expr::RLike {
+                negated, expr, pattern, ..
+            } => {
+                let regexp = Form::call("regexp", [self.form(expr), self.form(pattern)]);
+                if *negated { self.not(regexp) } else { regexp }
+            }
             Expr::UnaryOp { op, expr } => match (op, self.form(expr)) {
                 (UnaryOperator::Not | UnaryOperator::BangNot, inner) => self.not(inner),
                 (UnaryOperator::Minus, Form::Number(number)) => match number.strip_prefix('-') {
@@ -153,13 +203,21 @@ impl Normalizer<'_> {
             }
             Expr::Extract { expr, field, .. } => {
                 let operand = self.form(expr);
-                if operand == Form::call("now", []) {
+                let field = field.to_string().to_lowercase();
+                if field == "epoch" && is_now(&operand) {
                     operand
                 } else {
-                    Form::call("extract", [Form::Text(field.to_string().to_lowercase()), operand])
+                    Form::call("extract", [Form::Text(field), operand])
                 }
             }
-            Expr::AtTimeZone { timestamp, .. } => self.form(timestamp),
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                let (zone, operand) = (self.form(time_zone), self.form(timestamp));
+                if is_utc(&zone) {
+                    operand
+                } else {
+                    Form::call("timezone", [zone, operand])
+                }
+            }
             Expr::Case {
                 operand,
                 conditions,
@@ -180,8 +238,19 @@ impl Normalizer<'_> {
                 "array".to_owned(),
                 array.elem.iter().map(|part| self.form(part)).collect(),
             ),
+            Expr::Floor { expr, .. } | Expr::Ceil { expr, .. } => {
+                let name = if matches!(expression, Expr::Floor { .. }) {
+                    "floor"
+                } else {
+                    "ceil"
+                };
+                match self.form(expr) {
+                    operand if operand.reads_clock() => operand,
+                    operand => Form::call(name, [operand]),
+                }
+            }
             Expr::Interval(interval) => Form::call("interval", [self.form(&interval.value)]),
-            other => raw(self.engine, &other.to_string()),
+            other => raw(self.engine, &other.to_string(), self.names),
         }
     }
 
@@ -189,9 +258,11 @@ impl Normalizer<'_> {
         let lower = name.value.to_lowercase();
         if name.quote_style.is_none() {
             match lower.as_str() {
-                "current_timestamp" | "localtimestamp" | "current_date" | "current_time" | "localtime" => {
-                    return Form::call("now", []);
-                }
+                "current_timestamp" => return clock::now(),
+                "localtimestamp" => return clock::local(clock::now()),
+                "current_date" => return clock::today(),
+                "current_time" => return clock::time_of_day(),
+                "localtime" => return clock::local(clock::time_of_day()),
                 "true" => return Form::Bool(true),
                 "false" => return Form::Bool(false),
                 "null" => return Form::Null,
@@ -221,6 +292,12 @@ impl Normalizer<'_> {
                 _ => Form::Text(text),
             },
             Form::Text(text) if to == "regclass" => Form::Text(text),
+            form if self.engine == Engine::Postgres && is_now(&form) => match to.as_str() {
+                "date" => clock::today(),
+                to if to.starts_with("timestamp") => clock::now(),
+                to if to.starts_with("time") => clock::time_of_day(),
+                _ => form,
+            },
             form => form,
         }
     }
@@ -248,7 +325,12 @@ impl Normalizer<'_> {
         }
     }
 
-    fn membership(&self, operand: Form, mut values: Vec<Form>, negated: bool) -> Form {
+    fn membership(&self, operand: Form, values: Vec<Form>, negated: bool) -> Form {
+        let mut values: Vec<Form> = values
+            .into_iter()
+            .map(|value| folded(operand.clone(), value).1)
+            .collect();
+        let operand = in_lower_case(operand);
         values.sort();
         values.dedup();
         if self.names.is_bool(&operand) {
@@ -269,6 +351,17 @@ impl Normalizer<'_> {
 
     fn binary(&self, left: &Expr, operator: &BinaryOperator, right: &Expr) -> Form {
         let (a, b) = (self.form(left), self.form(right));
+        if matches!(operator, BinaryOperator::Plus | BinaryOperator::Minus)
+            && a.reads_clock()
+            && let Form::Text(length) = &b
+        {
+            return Form::call(&operator.to_string(), [a, Form::Text(clock::interval(length))]);
+        }
+        if *operator == BinaryOperator::Multiply
+            && let Some(form) = unix_time(&a, &b)
+        {
+            return form;
+        }
         match operator {
             BinaryOperator::And => junction("and", vec![truth(a), truth(b)]),
             BinaryOperator::Or => disjunction(vec![truth(a), truth(b)]),
@@ -282,6 +375,7 @@ impl Normalizer<'_> {
                 self.distinct(matches!(operator, BinaryOperator::IsNot), a, b)
             }
             BinaryOperator::PGRegexMatch | BinaryOperator::Regexp => Form::call("regexp", [a, b]),
+            BinaryOperator::PGRegexNotMatch => self.not(Form::call("regexp", [a, b])),
             BinaryOperator::PGLikeMatch => like("like", false, a, b),
             BinaryOperator::PGNotLikeMatch => like("like", true, a, b),
             BinaryOperator::PGILikeMatch => like("ilike", false, a, b),
@@ -295,6 +389,7 @@ impl Normalizer<'_> {
     }
 
     fn distinct(&self, distinct: bool, a: Form, b: Form) -> Form {
+        let (a, b) = folded(a, b);
         if b == Form::Null {
             return Form::call(if distinct { "is not null" } else { "is null" }, [a]);
         }
@@ -311,6 +406,7 @@ impl Normalizer<'_> {
 
     /// A comparison with `=`, `<>`, `<` or `<=`.
     fn comparison(&self, operator: &str, a: Form, b: Form) -> Form {
+        let (a, b) = folded(a, b);
         if matches!(operator, "=" | "<>") {
             for (column, literal) in [(&a, &b), (&b, &a)] {
                 let boolean = self.names.is_bool(column) || matches!(literal, Form::Bool(_));
@@ -321,6 +417,15 @@ impl Normalizer<'_> {
                     } else {
                         self.not(column.clone())
                     };
+                }
+            }
+            for (call, literal) in [(&a, &b), (&b, &a)] {
+                if *literal == Form::Text("null".to_owned())
+                    && let Form::Call(name, of) = call
+                    && name == "typeof"
+                {
+                    let test = if operator == "=" { "is null" } else { "is not null" };
+                    return Form::Call(test.to_owned(), of.clone());
                 }
             }
             let mut operands = vec![a, b];
@@ -385,33 +490,47 @@ impl Normalizer<'_> {
                         arg: FunctionArgExpr::Expr(inner),
                         ..
                     } => operands.push(self.form(inner)),
-                    other => operands.push(raw(self.engine, &other.to_string())),
+                    other => operands.push(raw(self.engine, &other.to_string(), self.names)),
                 }
             }
         }
-        let is_now = |operand: &Form| {
-            *operand == Form::call("now", []) || matches!(operand, Form::Text(text) if text.eq_ignore_ascii_case("now"))
-        };
         match name.as_str() {
             "now"
             | "current_timestamp"
-            | "localtimestamp"
             | "transaction_timestamp"
             | "statement_timestamp"
             | "clock_timestamp"
-            | "current_date"
-            | "current_time"
-            | "timeofday" => return Form::call("now", []),
-            "datetime" | "date" | "time" | "strftime" | "julianday" | "unixepoch"
-                if operands.is_empty() || operands.iter().any(is_now) =>
-            {
-                return Form::call("now", []);
+            | "timeofday" => return clock::now(),
+            "localtimestamp" => return clock::local(clock::now()),
+            "current_date" => return clock::today(),
+            "current_time" => return clock::time_of_day(),
+            "localtime" => return clock::local(clock::time_of_day()),
+            "datetime" | "date" | "time" | "strftime" | "julianday" | "unixepoch" => {
+                if let Some(form) = clock::of_function(&name, &operands) {
+                    return form;
+                }
             }
-            "date_part" | "date_trunc" | "timezone" | "to_char" | "round" | "floor" | "trunc" | "extract"
-            | "to_timestamp" | "unixepoch"
-                if operands.iter().any(is_now) =>
+            "timezone" if operands.first().is_some_and(is_utc) && operands.len() == 2 => {
+                return operands.pop().unwrap_or(Form::Null);
+            }
+            "date_part" | "date_trunc" | "to_char" if operands.iter().any(is_now) => match operands.as_slice() {
+                [Form::Text(unit), _] if matches!(unit.as_str(), "day" | "days") => return clock::today(),
+                [Form::Text(unit), _]
+                    if matches!(
+                        unit.as_str(),
+                        "epoch" | "second" | "seconds" | "milliseconds" | "microseconds"
+                    ) =>
+                {
+                    return clock::now();
+                }
+                [_, Form::Text(format)] if !format.contains("HH") && format.contains("DD") => return clock::today(),
+                [_, Form::Text(format)] if format.contains("HH") && format.contains("DD") => return clock::now(),
+                _ => {}
+            },
+            "round" | "floor" | "trunc" | "ceil" | "to_timestamp"
+                if operands.first().is_some_and(Form::reads_clock) =>
             {
-                return Form::call("now", []);
+                return operands.swap_remove(0);
             }
             "gen_random_uuid" | "uuid_generate_v4" | "uuid_generate_v1" | "uuid_generate_v1mc" | "uuid_generate_v7"
             | "uuidv4" | "uuidv7" | "uuid" | "gen_random_bytes" | "randomblob" | "uuid4" | "uuid7" => {
@@ -445,6 +564,54 @@ impl Normalizer<'_> {
         Form::Call(name, operands)
     }
 }
+/// What `x COLLATE NOCASE` is until it is known what it is compared with.
+const NO_CASE: &str = "collate nocase";
+
+fn is_without_case(form: &Form) -> bool {
+    matches!(form, Form::Call(name, _) if name == NO_CASE)
+}
+
+/// Two sides of a comparison: where one of them has COLLATE NOCASE, both are compared in lower case.
+fn folded(a: Form, b: Form) -> (Form, Form) {
+    if !is_without_case(&a) && !is_without_case(&b) {
+        return (a, b);
+    }
+    let fold = |form: Form| match form {
+        Form::Text(text) => Form::Text(text.to_lowercase()),
+        Form::Number(_) | Form::Null | Form::Bool(_) => form,
+        form if is_without_case(&form) => in_lower_case(form),
+        form => Form::call("lower", [form]),
+    };
+    (fold(a), fold(b))
+}
+
+/// With `lower(x)` for each `x COLLATE NOCASE`, which serve the same queries.
+fn in_lower_case(form: Form) -> Form {
+    match form {
+        Form::Call(name, operands) => {
+            let name = if name == NO_CASE { "lower".to_owned() } else { name };
+            Form::Call(name, operands.into_iter().map(in_lower_case).collect())
+        }
+        form => form,
+    }
+}
+
+/// `(julianday('now') - 2440587.5) * 86400` in seconds, milliseconds or microseconds.
+fn unix_time(a: &Form, b: &Form) -> Option<Form> {
+    let days = Form::call("-", [clock::now(), Form::Number("2440587.5".to_owned())]);
+    let factor = match (a, b) {
+        (Form::Number(factor), other) | (other, Form::Number(factor)) if *other == days => factor,
+        _ => return None,
+    };
+    let in_seconds = |units: &str| Some(Form::call("*", [Form::Number(units.to_owned()), clock::now()]));
+    match factor.as_str() {
+        "86400" => Some(clock::now()),
+        "86400000" => in_seconds("1000"),
+        "86400000000" => in_seconds("1000000"),
+        _ => None,
+    }
+}
+
 fn like(name: &str, negated: bool, operand: Form, pattern: Form) -> Form {
     let name = if negated {
         format!("not {name}")
