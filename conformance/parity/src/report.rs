@@ -256,11 +256,11 @@ fn summary(out: &mut String, comparison: &Comparison, postgres: &Loaded, sqlite:
         // Writing to a String can't fail.
         let _ = writeln!(
             out,
-            "{}: {} tables, {} views, {} triggers from {}",
+            "{}: {}, {}, {} from {}",
             schema.engine,
-            schema.tables.len(),
-            schema.views.len(),
-            schema.triggers.len(),
+            counted(schema.tables.len(), "table"),
+            counted(schema.views.len(), "view"),
+            counted(schema.triggers.len(), "trigger"),
             loaded.shown,
         );
     }
@@ -287,11 +287,24 @@ fn summary(out: &mut String, comparison: &Comparison, postgres: &Loaded, sqlite:
     };
     let _ = writeln!(
         out,
-        "{verdict}: {} drifts in {} lines, {} notes, {} allowed, {} stale entries",
-        comparison.drifts.len(),
-        grouped(&comparison.drifts).len(),
-        comparison.notes.len(),
+        "{verdict}: {} in {}, {}, {} allowed, {}",
+        counted(comparison.drifts.len(), "drift"),
+        counted(grouped(&comparison.drifts).len(), "line"),
+        counted(comparison.notes.len(), "note"),
         comparison.allowed.len(),
-        comparison.stale.len(),
+        if comparison.stale.len() == 1 {
+            "1 stale entry".to_owned()
+        } else {
+            format!("{} stale entries", comparison.stale.len())
+        },
     );
+}
+
+/// `1 table`, `2 tables`.
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
 }
