@@ -167,7 +167,9 @@ pub(crate) fn sqlite(declared: &str) -> Type {
     let affinity = Affinity::of(declared);
     let class = match words.as_slice() {
         [] | ["any"] => Class::Any,
+        // Ports from SQL Server keep true and false in BIT.
         ["bool" | "boolean"] => Class::Bool,
+        ["bit"] if argument(&lower).is_none_or(|bits| bits == 1) => Class::Bool,
         ["tinyint"] if argument(&lower) == Some(1) => Class::Bool,
         ["tinyint" | "smallint" | "int2" | "smallserial", ..] => Class::I16,
         ["int4" | "mediumint" | "serial", ..] => Class::I32,
@@ -272,7 +274,9 @@ pub(crate) fn relate(postgres: &Type, sqlite: &Type) -> Relation {
         (Instant, Text) => Different("PostgreSQL has an instant, SQLite text of any form"),
         (Instant, I16 | I32 | I64) => Different("PostgreSQL has an instant, SQLite a number of some unit"),
         (Instant | Date | Time, Bytes) => Different("PostgreSQL has an instant, SQLite bytes of any content"),
-        (Instant | Date, Float | Decimal) => Different("PostgreSQL has an instant, SQLite a number"),
+        (Instant | Date, Float | Decimal) => {
+            Different("PostgreSQL has an instant, SQLite a number, or the text that it is given")
+        }
         (Time, Time | Text | Instant) => Convention("SQLite takes every text as a time"),
         (Interval, Interval | Text | I16 | I32 | I64 | Float) => Convention("SQLite has no intervals"),
         (Array, Array | Text | Json | Bytes | Search) => Convention("SQLite has no arrays: the program writes text"),

@@ -187,9 +187,40 @@ pub(crate) fn compare(postgres: Input<'_>, sqlite: Input<'_>, config: &Config) -
     comparison
 }
 
-/// Whether a failed statement may be the reason of a difference: it names all that the difference concerns.
+/// Whether a failed statement may be the reason of a difference: it would have made or changed an object of its kind, and names
+/// all that the difference concerns.
 fn explains(failure: &Failure, difference: &Difference) -> bool {
-    !difference.concerns.is_empty() && difference.concerns.iter().all(|name| failure.names.contains(name))
+    let has_kind = match changed_kinds(&failure.statement) {
+        Some(kinds) => kinds.iter().any(|kind| difference.key.starts_with(kind)),
+        None => true,
+    };
+    has_kind && !difference.concerns.is_empty() && difference.concerns.iter().all(|name| failure.names.contains(name))
+}
+
+/// How the keys of differences begin that a statement can make; nothing where it can make any.
+fn changed_kinds(statement: &str) -> Option<&'static [&'static str]> {
+    const FILLERS: [&str; 7] = [
+        "OR",
+        "REPLACE",
+        "UNIQUE",
+        "MATERIALIZED",
+        "CONSTRAINT",
+        "TEMP",
+        "TEMPORARY",
+    ];
+    let mut words = statement.split_whitespace().map(str::to_ascii_uppercase);
+    let is_of_object = words
+        .next()
+        .is_some_and(|verb| matches!(verb.as_str(), "CREATE" | "ALTER" | "DROP"));
+    let object = words.find(|word| !FILLERS.contains(&word.as_str()))?;
+    match object.as_str() {
+        _ if !is_of_object => None,
+        // A foreign key needs a unique index of its parent.
+        "INDEX" => Some(&["index.", "foreign_key."]),
+        "TRIGGER" | "FUNCTION" | "PROCEDURE" => Some(&["trigger."]),
+        "VIEW" => Some(&["view.", "trigger."]),
+        _ => None,
+    }
 }
 
 /// SQLite's names of PostgreSQL's tables and views, by PostgreSQL's: `schema.name` is `name` where that is clear.

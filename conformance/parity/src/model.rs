@@ -158,6 +158,8 @@ pub struct Column {
 pub enum Numbered {
     /// A sequence or an identity column.
     Sequence,
+    /// `GENERATED ALWAYS AS IDENTITY`: no other numbers are taken.
+    Always,
     /// `AUTOINCREMENT`.
     Autoincrement,
     /// SQLite's `INTEGER PRIMARY KEY`: it numbers rows whether or not that is wanted.
@@ -193,6 +195,9 @@ pub struct ForeignKey {
     /// Checked at the end of the transaction.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deferred: bool,
+    /// A key of which only a part is NULL is refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub match_full: bool,
     /// Why it can't work, if it can't.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dangling: Option<String>,

@@ -41,7 +41,7 @@ WITH RECURSIVE base (type, of, modifier, not_null, fallback, checks) AS (
 SELECT a.attrelid::int8 AS oid, a.attname::text AS name,
     format_type(b.of, CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.modifier END) AS declared,
     t.typname::text AS type, t.typcategory::text AS category,
-    a.attnotnull OR b.not_null AS not_null, a.attidentity <> '' AS identity, a.attgenerated <> '' AS generated,
+    a.attnotnull OR b.not_null AS not_null, a.attidentity <> '' AS identity, a.attidentity = 'a' AS always, a.attgenerated <> '' AS generated,
     coalesce(pg_get_expr(d.adbin, d.adrelid), b.fallback) AS expression,
     CASE WHEN a.attcollation <> t.typcollation THEN (SELECT o.collname::text FROM pg_collation o WHERE o.oid = a.attcollation) END
         AS collation,
@@ -55,7 +55,13 @@ ORDER BY a.attrelid, a.attnum";
 const CONSTRAINTS: &str = "
 SELECT k.conrelid::int8 AS oid, k.conname::text AS name, k.contype::text AS kind, k.conindid::int8 AS index,
     pg_get_constraintdef(k.oid) AS definition, pg_get_expr(k.conbin, k.conrelid) AS expression,
-    k.condeferred AS deferred, k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.confrelid::int8 AS parent,
+    k.condeferred AS deferred, k.confmatchtype = 'f' AS match_full,
+    ARRAY(
+        SELECT a.attname::text
+        FROM jsonb_array_elements_text(coalesce(nullif(to_jsonb(k) -> 'confdelsetcols', 'null'), '[]')) AS u (number)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number::int2 ORDER BY a.attnum
+    ) AS on_delete_columns,
+    k.confdeltype::text AS on_delete, k.confupdtype::text AS on_update, k.confrelid::int8 AS parent,
     ARRAY(
         SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, at)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.at
@@ -271,7 +277,11 @@ async fn columns(
             kind: classes::postgres(&type_name, &declared, category.chars().next().unwrap_or(' '), labels),
             not_null: row.try_get("not_null")?,
             default: expression.clone().filter(|_| !generated && !sequence),
-            numbered: (sequence && !generated).then_some(Numbered::Sequence),
+            numbered: (sequence && !generated).then_some(if row.try_get("always")? {
+                Numbered::Always
+            } else {
+                Numbered::Sequence
+            }),
             generated: expression.filter(|_| generated),
             collation: row.try_get("collation")?,
             name,
@@ -371,13 +381,19 @@ async fn constraints(
                 let Some((parent, _)) = relations.names.get(&parent) else {
                     continue;
                 };
+                let mut on_delete = action(&row.try_get::<String, _>("on_delete")?);
+                let only: Vec<String> = row.try_get("on_delete_columns")?;
+                if !only.is_empty() && only.len() < columns.len() {
+                    on_delete = format!("{on_delete} ({})", only.join(", "));
+                }
                 table.foreign_keys.push(ForeignKey {
                     columns,
                     parent: parent.clone(),
                     parent_columns: row.try_get("parent_columns")?,
-                    on_delete: action(&row.try_get::<String, _>("on_delete")?),
+                    on_delete,
                     on_update: action(&row.try_get::<String, _>("on_update")?),
                     deferred: row.try_get("deferred")?,
+                    match_full: row.try_get("match_full")?,
                     dangling: None,
                     origin,
                 });

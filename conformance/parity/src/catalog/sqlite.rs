@@ -283,6 +283,8 @@ async fn foreign_keys(
             on_delete: String::new(),
             on_update: String::new(),
             deferred: false,
+            // SQLite reads MATCH FULL and passes over it.
+            match_full: false,
             dangling: None,
             origin: None,
         });

@@ -7,8 +7,18 @@ use crate::expression::{self, Form, Names};
 use crate::lexer::Engine;
 use crate::model::{Column, Numbered, Table};
 
+/// How many columns of a table one side may lack, each in a line of its own.
+const SINGLE_COLUMNS: usize = 3;
+
 impl Pair<'_> {
     pub(super) fn columns(&self, collector: &mut Collector<'_>) {
+        // Many of one table are one line.
+        let group = |own: &Table, other: &Table, lacking: Engine| {
+            let missing = own.columns.iter().filter(|column| other.column(&column.name).is_none());
+            (missing.count() > SINGLE_COLUMNS).then(|| format!("columns of {} that {lacking} lacks", self.key))
+        };
+        let of_postgres = group(self.postgres, self.sqlite, Engine::Sqlite);
+        let of_sqlite = group(self.sqlite, self.postgres, Engine::Postgres);
         for column in &self.postgres.columns {
             if let Some(other) = self.sqlite.column(&column.name) {
                 self.column(collector, column, other);
@@ -29,7 +39,7 @@ impl Pair<'_> {
             if column.kind.class == Class::Search {
                 collector.add(Severity::Note, draft, Some("columns for full-text search".to_owned()));
             } else {
-                collector.drift(draft);
+                collector.add(Severity::Drift, draft, of_postgres.clone());
             }
         }
         for column in &self.sqlite.columns {
@@ -44,7 +54,7 @@ impl Pair<'_> {
                 );
                 draft.postgres_origin = None;
                 draft.sqlite_origin = shown(column.origin.as_ref());
-                collector.drift(draft);
+                collector.add(Severity::Drift, draft, of_sqlite.clone());
             }
         }
     }
@@ -121,11 +131,11 @@ impl Pair<'_> {
                 collector.drift(self.column_draft(a, b, "collation", texts, meaning));
             }
             Class::Text if no_case && a.collation.is_none() => {
+                let lower = expression::normal(Engine::Postgres, &format!("lower({})", quoted(&a.name)), &self.names);
                 let unique_without_case = self.postgres.indexes.iter().any(|index| {
-                    index
-                        .columns
-                        .iter()
-                        .any(|column| column.expression && column.text.to_lowercase().contains("lower("))
+                    index.columns.iter().any(|column| {
+                        column.expression && expression::normal(Engine::Postgres, &column.text, &self.names) == lower
+                    })
                 });
                 if !unique_without_case {
                     let texts = (a.kind.declared.clone(), format!("{} COLLATE NOCASE", spelled(b)));
@@ -195,7 +205,27 @@ impl Pair<'_> {
 
     fn numbering(&self, collector: &mut Collector<'_>, a: &Column, b: &Column) {
         let texts = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let default = expression::default(Engine::Postgres, a.default.as_deref(), &a.kind.class, &Names::default());
         match (a.numbered, b.numbered) {
+            (None, Some(_)) if default.is_some() => {
+                let ours = with_word(a.default.as_deref().unwrap_or_default(), true);
+                let meaning = "a row without a value gets this one on PostgreSQL, and the next number on SQLite";
+                let draft = self.column_draft(a, b, "default", (ours, "INTEGER PRIMARY KEY".to_owned()), meaning);
+                // A function of the project may number rows too.
+                if default.is_some_and(|form| form.is_engine_specific()) {
+                    let group = "keys that SQLite numbers of its own accord".to_owned();
+                    collector.add(Severity::Note, draft, Some(group));
+                } else {
+                    collector.drift(draft);
+                }
+            }
+            (Some(Numbered::Always), Some(_)) => {
+                let texts = texts("GENERATED ALWAYS AS IDENTITY", "INTEGER PRIMARY KEY");
+                let meaning = "PostgreSQL refuses a number that the program gives, SQLite takes it";
+                let draft = self.column_draft(a, b, "given", texts, meaning);
+                let group = "numbers that are always PostgreSQL's own".to_owned();
+                collector.add(Severity::Note, draft, Some(group));
+            }
             (Some(_), None) => {
                 let is_key = self
                     .sqlite
@@ -210,12 +240,12 @@ impl Pair<'_> {
                 let texts = (format!("{}, numbered", a.kind.declared), spelled(b));
                 collector.drift(self.column_draft(a, b, "numbered", texts, meaning));
             }
-            (None, Some(Numbered::Autoincrement)) if a.default.is_none() => {
+            (None, Some(Numbered::Autoincrement)) => {
                 let texts = texts("not numbered", "AUTOINCREMENT");
                 let meaning = "a row without a value gets the next number on SQLite, and is refused by PostgreSQL";
                 collector.drift(self.column_draft(a, b, "numbered", texts, meaning));
             }
-            (None, Some(Numbered::Rowid)) if a.default.is_none() => {
+            (None, Some(Numbered::Rowid)) => {
                 let meaning = "SQLite numbers rows without a value, PostgreSQL refuses them";
                 let draft = self.column_draft(a, b, "numbered", texts("not numbered", "INTEGER PRIMARY KEY"), meaning);
                 let group = "keys that SQLite numbers of its own accord".to_owned();
@@ -254,8 +284,16 @@ impl Pair<'_> {
         };
         let draft = self.column_draft(a, b, "default", shown, meaning);
         // Two texts in the words of one engine each may mean the same.
-        let unclear =
-            matches!((&ours, &theirs), (Some(a), Some(b)) if a.is_engine_specific() && b.is_engine_specific());
+        let unclear = match (&ours, &theirs) {
+            (Some(a), Some(b)) if a.reads_clock() && b.reads_clock() => {
+                a.is_engine_specific()
+                    || b.is_engine_specific()
+                    // PostgreSQL's day is that of the session's time zone.
+                    || a.without_zone() == b.without_zone() && a.is_day()
+            }
+            (Some(a), Some(b)) => a.is_engine_specific() && b.is_engine_specific(),
+            _ => false,
+        };
         if unclear {
             let group = "expressions in the words of one engine each, not compared".to_owned();
             collector.add(Severity::Note, draft, Some(group));
@@ -321,6 +359,10 @@ fn is_bounded_by_parent(schema: &crate::model::Schema, table: &Table, column: &s
         }
         lower && upper || depth < 8 && is_bounded_by_parent(schema, parent, name, depth + 1)
     })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn spelled(column: &Column) -> String {

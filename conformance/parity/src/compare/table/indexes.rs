@@ -24,11 +24,14 @@ impl Pair<'_> {
         let mut left: Vec<&Shape<'_>> = ours.iter().collect();
         let mut right: Vec<&Shape<'_>> = theirs.iter().collect();
         let mut pairs: Vec<(&Shape<'_>, &Shape<'_>)> = Vec::new();
-        let rules: [Rule; 5] = [
+        let rules: [Rule; 7] = [
             |a, b| a.is_alike(b),
-            |a, b| a.index.name.eq_ignore_ascii_case(&b.index.name),
-            |a, b| a.columns() == b.columns() && a.index.unique == b.index.unique,
-            |a, b| a.columns() == b.columns(),
+            |a, b| a.is_tree() && a.refuses_the_same(b),
+            |a, b| a.is_tree() && a.index.name.eq_ignore_ascii_case(&b.index.name),
+            |a, b| a.is_tree() && a.columns() == b.columns() && a.index.unique == b.index.unique,
+            |a, b| a.is_tree() && a.columns() == b.columns(),
+            // GIN and its like refuse nothing: SQLite has a plain index in their place.
+            |a, b| !a.is_tree() && !a.is_exclusion() && !b.index.unique && a.columns() == b.columns(),
             |a, b| a.is_tree() && !a.index.unique && !b.index.unique && (a.starts_with(b) || b.starts_with(a)),
         ];
         for rule in rules {
@@ -60,7 +63,14 @@ impl Pair<'_> {
                 });
                 let replaced_by = others
                     .iter()
-                    .find(|other| other.predicate.is_none() && other.starts_with(shape));
+                    .find(|other| other.is_tree() && other.predicate.is_none() && other.starts_with(shape))
+                    .or_else(|| {
+                        others.iter().find(|other| {
+                            other.is_tree()
+                                && other.predicate.is_none()
+                                && other.columns.first() == shape.columns.first()
+                        })
+                    });
                 self.index_missing(collector, engine, shape, twin, replaced_by);
             }
         }
@@ -75,6 +85,8 @@ impl Pair<'_> {
             }
         } else if a.index.nulls_not_distinct {
             "PostgreSQL refuses a second NULL, SQLite takes it"
+        } else if a.refuses_the_same(b) && a.columns() != b.columns() {
+            "the key's index serves other queries"
         } else if a.index.unique && (a.columns() != b.columns() || a.predicate != b.predicate) {
             "rows are duplicates on one engine and not on the other"
         } else if a.columns() == b.columns() && a.predicate == b.predicate {
@@ -131,11 +143,14 @@ impl Pair<'_> {
         // The primary key serves the same queries and refuses the same rows.
         let is_key = !plain.is_empty() && shape.predicate.is_none() && own_key[1] == plain;
         let other = engine.other();
-        let meaning = if shape.index.unique {
+        let same_key = shape.predicate.is_none() && sorted(&own_key[1]) == sorted(&plain);
+        let meaning = if shape.index.unique && same_key {
+            "the key's index serves other queries".to_owned()
+        } else if shape.index.unique {
             format!("{engine} refuses duplicates, {other} takes them")
-        } else if let Some(longer) = replaced_by {
-            format!("{other} has to answer its queries from {}", longer.text())
-        } else if own_key[1].starts_with(&plain) {
+        } else if let Some(similar) = replaced_by {
+            format!("{other} has to answer its queries from {}", similar.text())
+        } else if own_key[1].first() == plain.first() {
             format!("{other} has to answer its queries from the primary key")
         } else {
             format!("a query that {engine} answers from the index reads the whole table on {other}")
@@ -173,7 +188,10 @@ impl Pair<'_> {
             Engine::Postgres => (origin, lost),
             Engine::Sqlite => (lost, origin),
         };
-        if !shape.is_tree() {
+        if shape.is_exclusion() {
+            "PostgreSQL refuses rows that exclude each other, SQLite takes them".clone_into(&mut draft.meaning);
+            collector.add(Severity::Note, draft, Some("exclusion constraints".to_owned()));
+        } else if !shape.is_tree() {
             let group = format!("indexes of a kind that SQLite does not have ({})", shape.index.method);
             collector.add(Severity::Note, draft, Some(group));
         } else if twin || is_key {
@@ -253,6 +271,12 @@ impl Pair<'_> {
     }
 }
 
+fn sorted(names: &[String]) -> Vec<&String> {
+    let mut names: Vec<&String> = names.iter().collect();
+    names.sort();
+    names
+}
+
 /// Whether two indexes belong together.
 type Rule = fn(&Shape<'_>, &Shape<'_>) -> bool;
 
@@ -286,13 +310,27 @@ impl Shape<'_> {
             && self.index.nulls_not_distinct == other.index.nulls_not_distinct
     }
 
+    /// Whether both are unique on the same columns, in whatever order.
+    fn refuses_the_same(&self, other: &Shape<'_>) -> bool {
+        self.index.unique
+            && other.index.unique
+            && sorted(&self.columns()) == sorted(&other.columns())
+            && self.predicate == other.predicate
+            && self.index.nulls_not_distinct == other.index.nulls_not_distinct
+    }
+
     /// Whether the other's columns are the first of this one's.
     fn starts_with(&self, other: &Shape<'_>) -> bool {
         self.columns.starts_with(&other.columns)
     }
 
     fn is_tree(&self) -> bool {
-        matches!(self.index.method.as_str(), "btree" | "hash")
+        matches!(self.index.method.as_str(), "btree" | "hash") && !self.is_exclusion()
+    }
+
+    /// Whether an exclusion constraint made it: of the constraints with an index only these are not unique.
+    fn is_exclusion(&self) -> bool {
+        self.index.constraint && !self.index.unique
     }
 
     fn columns(&self) -> Vec<String> {
@@ -355,6 +393,8 @@ impl Shape<'_> {
         };
         let method = if self.is_tree() {
             String::new()
+        } else if self.is_exclusion() {
+            format!("EXCLUDE {} ", self.index.method)
         } else {
             format!("{} ", self.index.method)
         };

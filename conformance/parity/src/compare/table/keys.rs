@@ -130,6 +130,7 @@ impl Pair<'_> {
             draft.sqlite_origin = shown(key.origin.as_ref());
             if let Some(reason) = &key.dangling {
                 draft.meaning = format!("SQLite refuses every write: {reason}");
+                draft.concerns = parent_names(key);
             }
             let group = has_no_foreign_key(collector.postgres.schema)
                 .then(|| "foreign keys, of which PostgreSQL has none at all".to_owned());
@@ -177,6 +178,9 @@ impl Pair<'_> {
             Some(other) if key.deferred != other.deferred => {
                 "one engine checks it with each statement, the other at the end of the transaction".to_owned()
             }
+            Some(_) if key.match_full && key.columns.len() > 1 => {
+                "PostgreSQL refuses a key of which only a part is NULL, SQLite takes it".to_owned()
+            }
             Some(_) => return,
         };
         // The parent is reported missing for itself.
@@ -184,10 +188,18 @@ impl Pair<'_> {
             return;
         }
         draft.meaning = meaning;
+        if let Some(dangling) = other.filter(|other| other.dangling.is_some()) {
+            draft.concerns = parent_names(dangling);
+        }
         let group = has_no_foreign_key(collector.sqlite.schema)
             .then(|| "foreign keys, of which SQLite has none at all".to_owned());
         collector.add(Severity::Drift, draft, group);
     }
+}
+
+/// What a statement that explains a key without a parent names.
+fn parent_names(key: &ForeignKey) -> Vec<String> {
+    vec![key.parent.to_lowercase()]
 }
 
 /// Whether a side does without foreign keys, which is one decision and not one for each key.
@@ -198,8 +210,8 @@ fn has_no_foreign_key(schema: &Schema) -> bool {
 /// Whether no two rows of a table can have the same values of these columns, by an index of their own.
 fn has_unique(table: &Table, columns: &[String]) -> bool {
     let is_unique = |index: &Index| {
-        let own: Vec<String> = index.columns.iter().map(|column| column.text.to_lowercase()).collect();
-        index.unique && index.predicate.is_none() && own == columns
+        let own: BTreeSet<String> = index.columns.iter().map(|column| column.text.to_lowercase()).collect();
+        index.unique && index.predicate.is_none() && own.iter().eq(columns.iter().collect::<BTreeSet<_>>())
     };
     table.indexes.iter().any(is_unique)
 }
@@ -210,6 +222,9 @@ fn key_text(key: &ForeignKey, parent: &str) -> String {
         if action != "NO ACTION" {
             text = format!("{text} ON {event} {action}");
         }
+    }
+    if key.match_full {
+        text += " MATCH FULL";
     }
     if key.deferred {
         text += " DEFERRED";
