@@ -172,6 +172,12 @@ async fn defaults_of_the_present_are_alike_only_if_they_are_nothing_else() {
             &["column.d.default"],
             &[],
         ),
+        (
+            "t timestamptz DEFAULT localtimestamp",
+            "t datetime DEFAULT current_timestamp",
+            &[],
+            &[],
+        ),
         ("d date DEFAULT now()", "d date DEFAULT (date('now'))", &[], &[]),
         (
             "d date DEFAULT current_date",
@@ -248,6 +254,12 @@ async fn indexes_are_judged_for_themselves_and_unique_ones_whatever_their_order(
             "email text NOT NULL, name text NOT NULL UNIQUE; CREATE UNIQUE INDEX i5 ON TABLE (lower(email))",
             "email text NOT NULL, name text NOT NULL COLLATE nocase UNIQUE; CREATE UNIQUE INDEX i5 ON TABLE (lower(email))",
             &["column.name.collation"],
+            &[],
+        ),
+        (
+            "name text; CREATE INDEX i6 ON TABLE USING gin (to_tsvector('simple', name))",
+            "name text; CREATE INDEX i6 ON TABLE (lower(name))",
+            &[],
             &[],
         ),
         ("s text, t text CHECK (s = t)", "s text, t text CHECK (s = t COLLATE NOCASE)", &["check.s = t"], &[]),

@@ -262,7 +262,11 @@ impl Pair<'_> {
         let form = |engine, column: &Column| {
             expression::default(engine, column.default.as_deref(), &a.kind.class, &Names::default())
         };
-        let (ours, theirs) = (form(Engine::Postgres, a), form(Engine::Sqlite, b));
+        let (mut ours, theirs) = (form(Engine::Postgres, a), form(Engine::Sqlite, b));
+        // The type knows the zone: local time and UTC are one instant.
+        if a.kind.declared.ends_with(" with time zone") {
+            ours = ours.map(|form| form.without_zone());
+        }
         if ours == theirs {
             return;
         }

@@ -30,8 +30,8 @@ impl Pair<'_> {
             |a, b| a.is_tree() && a.index.name.eq_ignore_ascii_case(&b.index.name),
             |a, b| a.is_tree() && a.columns() == b.columns() && a.index.unique == b.index.unique,
             |a, b| a.is_tree() && a.columns() == b.columns(),
-            // GIN and its like refuse nothing: SQLite has a plain index in their place.
-            |a, b| !a.is_tree() && !a.is_exclusion() && !b.index.unique && a.columns() == b.columns(),
+            // GIN and its like refuse nothing: SQLite has a plain index in their place, maybe on another expression.
+            |a, b| !a.is_tree() && !a.is_exclusion() && !b.index.unique && a.read_columns() == b.read_columns(),
             |a, b| a.is_tree() && !a.index.unique && !b.index.unique && (a.starts_with(b) || b.starts_with(a)),
         ];
         for rule in rules {
