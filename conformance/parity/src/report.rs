@@ -275,10 +275,10 @@ fn summary(out: &mut String, comparison: &Comparison, postgres: &Loaded, sqlite:
                 .count()
         };
         format!(
-            "incomplete: {} statements of PostgreSQL and {} of SQLite failed; {} differences that they may explain are not judged",
-            of(Engine::Postgres),
+            "incomplete: {} of PostgreSQL and {} of SQLite failed; not judged: {} that they may explain",
+            counted(of(Engine::Postgres), "statement"),
             of(Engine::Sqlite),
-            comparison.unjudged.len(),
+            counted(comparison.unjudged.len(), "difference"),
         )
     } else if comparison.is_alike() {
         "alike".to_owned()

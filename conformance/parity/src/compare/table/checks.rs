@@ -88,10 +88,6 @@ impl Pair<'_> {
         ours.retain(|predicate| !is_trivial(&predicate.form));
         theirs.retain(|form| !is_trivial(form));
 
-        // What could not be parsed may say anything on its columns.
-        let unread = |form: &Form, columns: &[String]| {
-            form.is_unread() && columns.iter().all(|name| form.columns().contains(name))
-        };
         let (their_unread, our_unread): (Vec<&Form>, Vec<&Form>) = (
             theirs.iter().copied().filter(|form| form.is_unread()).collect(),
             ours.iter()
@@ -109,7 +105,10 @@ impl Pair<'_> {
             let counterpart = counterpart
                 .filter(|at| predicate.implied != Some(Implied::Length) || theirs[*at].to_string().contains("length"));
             let form = counterpart.map(|at| theirs.remove(at)).or_else(|| {
-                let covering = their_unread.iter().copied().find(|form| unread(form, &columns));
+                let covering = their_unread
+                    .iter()
+                    .copied()
+                    .find(|form| may_say_the_same(form, &columns));
                 theirs.retain(|form| Some(*form) != covering);
                 covering
             });
@@ -154,24 +153,32 @@ impl Pair<'_> {
             }
         }
         for form in theirs {
-            let columns = form.columns();
-            let mut draft = self.draft(
-                format!("check.{}.{form}", self.key),
-                format!("check of {}({})", self.key, columns.join(", ")),
-                "",
-                form.to_string(),
-                "SQLite refuses what does not satisfy this, PostgreSQL stores it",
-                columns,
-            );
-            draft.postgres_origin = None;
-            if let Some(ours) = our_unread.iter().find(|ours| unread(ours, &form.columns())) {
-                draft.postgres = Some(ours.to_string());
-                "one engine takes values that the other refuses".clone_into(&mut draft.meaning);
-                let group = "expressions in the words of one engine each, not compared".to_owned();
-                collector.add(Severity::Note, draft, Some(group));
-            } else {
-                collector.drift(draft);
-            }
+            self.check_of_sqlite_alone(collector, form, &our_unread);
+        }
+    }
+
+    /// A CHECK of SQLite that has no counterpart, unless one that could not be parsed is it.
+    fn check_of_sqlite_alone(&self, collector: &mut Collector<'_>, form: &Form, our_unread: &[&Form]) {
+        let columns = form.columns();
+        let counterpart = our_unread.iter().find(|ours| may_say_the_same(ours, &columns));
+        let meaning = match counterpart {
+            Some(_) => "one engine takes values that the other refuses",
+            None => "SQLite refuses what does not satisfy this, PostgreSQL stores it",
+        };
+        let mut draft = self.draft(
+            format!("check.{}.{form}", self.key),
+            format!("check of {}({})", self.key, columns.join(", ")),
+            counterpart.map(ToString::to_string).unwrap_or_default(),
+            form.to_string(),
+            meaning,
+            columns,
+        );
+        draft.postgres_origin = None;
+        if counterpart.is_some() {
+            let group = "expressions in the words of one engine each, not compared".to_owned();
+            collector.add(Severity::Note, draft, Some(group));
+        } else {
+            collector.drift(draft);
         }
     }
 
@@ -330,6 +337,11 @@ fn names_digits(pattern: &str) -> bool {
 /// `x = round(x, 2)`.
 fn is_rounding_test(form: &Form) -> bool {
     equality(form).is_some_and(|(call, other)| is_call(call, &["round", "cast"]) && matches!(other, Form::Column(_)))
+}
+
+/// Whether a predicate that could not be parsed is on these columns, and so may say anything of them.
+fn may_say_the_same(form: &Form, columns: &[String]) -> bool {
+    form.is_unread() && columns.iter().all(|name| form.columns().contains(name))
 }
 
 /// A predicate that every row satisfies.
