@@ -306,6 +306,10 @@ fn the_command_ends_with_0_for_alike_1_for_drift_2_for_usage() {
         "{text}"
     );
     assert!(text.contains("[1_a.sql:1]"), "{text}");
+    assert!(
+        text.contains("PostgreSQL: 1 table, 0 views") && text.contains("1 drift in 1 line,"),
+        "{text}"
+    );
     assert_eq!(schema(&nothing, &[]).status.code(), Some(2));
     assert_eq!(
         run(&["schema", "--postgres", "/does/not/exist", "--sqlite", &path(&alike)])
