@@ -162,6 +162,14 @@ impl Edge {
             cause,
         }
     }
+
+    /// One of the texts that a column may have on either side.
+    fn listed(text: &str) -> Self {
+        Self {
+            kind: "a listed text".to_owned(),
+            ..Self::new(&quoted(text), Literal::Text(text.to_owned()), Cause::Constraint)
+        }
+    }
 }
 
 /// Values at and beyond the bounds of a column.
@@ -202,6 +210,7 @@ pub(super) fn edge_cases(column: &Column, other: &Column, predicates: &[Form]) -
     }
     if !column.kind.labels.is_empty() {
         cases.push(Edge::new("no such label", text("no such label"), Cause::Constraint));
+        cases.extend(column.kind.labels.iter().map(|label| Edge::listed(label)));
     }
     let name = column.name.to_lowercase();
     let mut around = Around {
@@ -242,6 +251,11 @@ impl Around<'_> {
                 if let Some(Form::Text(listed)) = operands.get(1) {
                     text("a listed text in capitals", listed.to_uppercase());
                 }
+                let listed = operands.iter().skip(1).filter_map(|operand| match operand {
+                    Form::Text(listed) => Some(Edge::listed(listed)),
+                    _ => None,
+                });
+                self.cases.extend(listed);
             }
             _ => {
                 let lengths = operands.iter().any(is_length);
