@@ -2,7 +2,9 @@
 
 mod clock;
 mod form;
+mod parse;
 mod read;
+mod without_case;
 
 use std::collections::BTreeMap;
 

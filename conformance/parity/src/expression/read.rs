@@ -4,61 +4,20 @@ use sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, InTarget,
     ObjectName, UnaryOperator, Value,
 };
-use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
-use sqlparser::parser::Parser;
 
 use super::Names;
 use super::clock::{self, is_now, is_utc};
 use super::form::{Form, Unread, as_truth, disjunction, junction, number, truth};
+use super::parse::parse;
+use super::without_case::{NO_CASE, folded, in_lower_case};
 use crate::lexer::{self, Engine, Kind};
 
 /// What the text says; its tokens, where it can't be parsed.
 pub(super) fn form(engine: Engine, text: &str, names: &Names) -> Form {
-    let parsed = match engine {
-        Engine::Postgres => parse(engine, text),
-        Engine::Sqlite => parse(engine, &in_words_of_the_parser(text)),
-    };
-    match parsed {
+    match parse(engine, text) {
         Some(expression) => in_lower_case(Normalizer { engine, names }.form(&expression)),
         None => raw(engine, text, names),
     }
-}
-
-/// SQLite's text without what only SQLite says and the parser does not know: `ISNULL`, `NOTNULL`, and `NOT GLOB`, for which
-/// `NOT SIMILAR TO` stands in, since SQLite has no such operator.
-fn in_words_of_the_parser(text: &str) -> String {
-    let tokens = lexer::tokens(Engine::Sqlite, text);
-    let mut rewritten = String::new();
-    let mut at = 0;
-    for (position, token) in tokens.iter().enumerate() {
-        let negated = position.checked_sub(1).is_some_and(|before| tokens[before].is("NOT"));
-        let replacement = if token.is("ISNULL") {
-            "IS NULL"
-        } else if token.is("NOTNULL") {
-            "IS NOT NULL"
-        } else if token.is("GLOB") && negated {
-            "SIMILAR TO"
-        } else {
-            continue;
-        };
-        rewritten += text.get(at..token.start).unwrap_or_default();
-        rewritten += replacement;
-        at = token.end;
-    }
-    rewritten + text.get(at..).unwrap_or_default()
-}
-
-fn parse(engine: Engine, text: &str) -> Option<Expr> {
-    let postgres = PostgreSqlDialect {};
-    let sqlite = SQLiteDialect {};
-    let dialect: &dyn Dialect = match engine {
-        Engine::Postgres => &postgres,
-        Engine::Sqlite => &sqlite,
-    };
-    let mut parser = Parser::new(dialect).with_recursion_limit(400).try_with_sql(text).ok()?;
-    let expression = parser.parse_expr().ok()?;
-    // Something behind the expression: it was not understood.
-    (parser.peek_token().token == sqlparser::tokenizer::Token::EOF).then_some(expression)
 }
 
 fn raw(engine: Engine, text: &str, names: &Names) -> Form {
@@ -564,38 +523,6 @@ impl Normalizer<'_> {
         Form::Call(name, operands)
     }
 }
-/// What `x COLLATE NOCASE` is until it is known what it is compared with.
-const NO_CASE: &str = "collate nocase";
-
-fn is_without_case(form: &Form) -> bool {
-    matches!(form, Form::Call(name, _) if name == NO_CASE)
-}
-
-/// Two sides of a comparison: where one of them has COLLATE NOCASE, both are compared in lower case.
-fn folded(a: Form, b: Form) -> (Form, Form) {
-    if !is_without_case(&a) && !is_without_case(&b) {
-        return (a, b);
-    }
-    let fold = |form: Form| match form {
-        Form::Text(text) => Form::Text(text.to_lowercase()),
-        Form::Number(_) | Form::Null | Form::Bool(_) => form,
-        form if is_without_case(&form) => in_lower_case(form),
-        form => Form::call("lower", [form]),
-    };
-    (fold(a), fold(b))
-}
-
-/// With `lower(x)` for each `x COLLATE NOCASE`, which serve the same queries.
-fn in_lower_case(form: Form) -> Form {
-    match form {
-        Form::Call(name, operands) => {
-            let name = if name == NO_CASE { "lower".to_owned() } else { name };
-            Form::Call(name, operands.into_iter().map(in_lower_case).collect())
-        }
-        form => form,
-    }
-}
-
 /// `(julianday('now') - 2440587.5) * 86400` in seconds, milliseconds or microseconds.
 fn unix_time(a: &Form, b: &Form) -> Option<Form> {
     let days = Form::call("-", [clock::now(), Form::Number("2440587.5".to_owned())]);
