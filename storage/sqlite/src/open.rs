@@ -98,7 +98,8 @@ impl SqliteDb {
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(options.patience)
-            .connect_lazy_with(options.connect().read_only(true));
+            // Rows come from a thread of SQLite's own. Where a page of a backup fits, the two wait for each other less.
+            .connect_lazy_with(options.connect().read_only(true).row_buffer_size(1_000));
         let store = Self { writer, reader };
         store.prepare(network, access).await?;
         Ok(store)
