@@ -30,6 +30,7 @@ impl Names {
         matches!(form, Form::Column(name) if self.classes.get(name) == Some(&Class::Bytes))
     }
 }
+
 /// The normal form of an expression in the engine's dialect.
 pub(crate) fn normal(engine: Engine, text: &str, names: &Names) -> Form {
     read::form(engine, text, names)
@@ -46,6 +47,7 @@ pub(crate) fn conjuncts(engine: Engine, text: &str, names: &Names) -> Vec<Form> 
     conjuncts.dedup();
     conjuncts
 }
+
 /// A CHECK as the set of predicates that all must hold. NULL satisfies each of them, so that `x IS NULL OR x > 1` is `x > 1`.
 pub(crate) fn required(engine: Engine, text: &str, names: &Names) -> Vec<Form> {
     let mut required: Vec<Form> = conjuncts(engine, text, names)
@@ -129,6 +131,7 @@ pub(crate) fn default(engine: Engine, text: Option<&str>, class: &Class, names: 
         _ => present,
     })
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

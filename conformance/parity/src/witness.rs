@@ -25,7 +25,8 @@ pub struct Dump {
     pub unaccounted: Vec<String>,
 }
 
-/// Asks the engine's own tools for the schema of a side, without the tables of migration runners. The error is a sentence: the comparison goes on without it.
+/// Asks the engine's own tools for the schema of a side, without the tables of migration runners. The error is a sentence: the
+/// comparison goes on without it.
 pub async fn dump(loaded: &Loaded) -> Result<Dump, String> {
     let text = match loaded.schema.engine {
         Engine::Postgres => postgres_text(loaded).await?,

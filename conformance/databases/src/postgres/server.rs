@@ -125,7 +125,8 @@ impl PostgresServer {
 
     fn connect(found: Found, url: Url) -> Self {
         // One is enough, since the statements are short. A larger pool would open a second connection in every process: the
-        // first is still on its way back when the next statement comes.
+        // first is still on its way back when the next statement comes. Nor is it asked first whether it still works: a server
+        // that has gone fails the test either way.
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .test_before_acquire(false)

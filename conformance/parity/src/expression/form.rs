@@ -178,6 +178,7 @@ const COMMON: [&str; 34] = [
     "local",
     "cast",
 ];
+
 /// What a predicate says, if its value is only asked whether it is true.
 pub(super) fn truth(form: Form) -> Form {
     match form {
@@ -193,6 +194,7 @@ pub(super) fn truth(form: Form) -> Form {
         form => form,
     }
 }
+
 /// What a CHECK says that NULL satisfies anyway: `x IS NULL OR …` without its first half.
 pub(super) fn without_null(form: Form) -> Form {
     let operands = match form {
@@ -311,9 +313,11 @@ pub(super) fn disjunction(operands: Vec<Form>) -> Form {
     }
     junction("or", others)
 }
+
 fn is_literal(form: &Form) -> bool {
     matches!(form, Form::Number(_) | Form::Text(_) | Form::Bool(_))
 }
+
 pub(super) fn as_truth(form: &Form) -> Option<bool> {
     match form {
         Form::Bool(value) => Some(*value),
@@ -330,6 +334,7 @@ pub(super) fn as_truth(form: &Form) -> Option<bool> {
         _ => None,
     }
 }
+
 pub(super) fn number(text: &str) -> Form {
     if let Some(hexadecimal) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
         && let Ok(number) = u64::from_str_radix(hexadecimal, 16)
