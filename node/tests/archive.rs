@@ -11,8 +11,6 @@ use std::process::{Command, Stdio};
 
 use common::{Database, Outcome, Running, Signal, blocks, eventually, lines, node, run, write_lines};
 use node_storage::DbBackend;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -353,51 +351,6 @@ async fn interrupted_restore_ends_with_130_and_changes_nothing(
     }
     answer(&restore(&to, &[&archive], &[]));
     assert_eq!(to.content().await, from.content().await);
-}
-
-/// Whatever part of the archive it has read, and whether it checks, commits or indexes at the end of it.
-#[rstest]
-#[tokio::test]
-async fn restore_that_is_killed_anywhere_restores_everything_or_nothing(
-    #[values(DbBackend::Sqlite, DbBackend::Postgres)] backend: DbBackend,
-) {
-    let (Some(from), Some(mut to)) = (filled(backend, 150).await, Database::fresh(backend).await) else {
-        return;
-    };
-    let archive = from.path("full.archive");
-    let made = answer(&backup(&from, &archive, &["--compression", "none"]));
-    let bytes = fs::read(&archive).unwrap();
-    let (content, root_of_all) = (from.content().await, root(&from));
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    for number in 0..10 {
-        let mut migrate = to.node(&["db", "migrate"]);
-        migrate.args(CUSTOM);
-        assert_eq!(run(migrate).code, Some(0));
-        // More than a pipe holds; every other time all of it, so that the end is what is interrupted.
-        let length = match number % 2 {
-            0 => bytes.len(),
-            _ => random.random_range(65_536 * 2..bytes.len()),
-        };
-        let (running, stdin) = restoring(&to, &bytes[..length]);
-        if length == bytes.len() {
-            drop(stdin);
-        }
-        running.kill();
-        let status = to.status();
-        if status["operations"] == 0 {
-            assert!(status["cursor"].is_null(), "{status}");
-            continue;
-        }
-        assert_eq!(length, bytes.len(), "a part of an archive was restored");
-        assert_eq!(status["operations"], made["operations"]);
-        assert_eq!(root(&to), root_of_all);
-        // The indexer ends what indexing was left.
-        to.sync(&from.path("ledger.jsonl"));
-        assert_eq!(to.content().await, content);
-        to = Database::fresh(backend).await.unwrap();
-    }
-    answer(&restore(&to, &[&archive], &[]));
-    assert_eq!(to.content().await, content);
 }
 
 #[tokio::test]
