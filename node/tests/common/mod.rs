@@ -105,6 +105,17 @@ impl Database {
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     }
 
+    /// Stores these blocks, in a database that is migrated where it has to be.
+    pub async fn append(&self, blocks: &[PublishedBlock]) {
+        let access = Access::Write { migrate: true };
+        let config = self.config(Network::Custom);
+        let store = NodeStorageBackend::connect(&config, access).await.unwrap();
+        if let Some(last) = blocks.last() {
+            store.append(blocks, Cursor::at(&last.into())).await.unwrap();
+        }
+        store.close().await;
+    }
+
     /// What `db status --json` says.
     pub fn status(&self) -> serde_json::Value {
         let outcome = run(self.node(&["db", "status", "--json", "--network", "custom"]));
