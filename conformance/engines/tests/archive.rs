@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use engine_tests::database::Database;
-use engine_tests::{PostgresFactory, SqliteFactory};
 use node_service::index::index_all;
 use node_storage::contract::{
     Access, Cursor, LedgerBound, ListedDid, Network, NodeStorage, OperationRecord, PageLimit, PublishedBlock,
@@ -22,12 +21,9 @@ use node_storage_archive::{
     ArchiveError, Archives, BackupOptions, BaseArchive, Compression, Input, Restored, Summary, backup, dry_run,
     entries, restore, root,
 };
+use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
-use node_storage_conformance::streams::{self, configuration};
-use node_storage_conformance::{StoreFactory, is_chosen};
 use prism_fixtures::LedgerShape;
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 use rstest::rstest;
 
 const NETWORK: Network = Network::Custom;
@@ -133,58 +129,6 @@ async fn model() -> node_storage_conformance::model::ModelStore {
 
 async fn open(database: &Database) -> NodeStorageBackend {
     database.open(NETWORK, WRITE).await.unwrap()
-}
-
-/// Runs each of some streams on a store of the model and on one of the engine, and moves what they hold to and fro.
-async fn streams_move_to_and_fro<F: StoreFactory>(streams: u32, make: impl AsyncFn() -> F) {
-    let mut runner = TestRunner::new(configuration(None));
-    for _ in 0..streams {
-        let steps = streams::streams().new_tree(&mut runner).unwrap().current();
-        let (original, by_model) = (make().await, Model::default());
-        streams::run(&original, &steps).await.unwrap();
-        streams::run(&by_model, &steps).await.unwrap();
-        let store = original.open(NETWORK, WRITE).await.unwrap();
-        let by_model = by_model.open(NETWORK, WRITE).await.unwrap();
-        let archive = plain_archive_of(&store).await;
-        assert!(plain_archive_of(&by_model).await == archive, "{steps:?}");
-        let known_root = root(&by_model, None).await.unwrap().root(NETWORK);
-        assert_eq!(root(&store, None).await.unwrap().root(NETWORK), known_root);
-
-        let to_model = model().await;
-        let restored = restore_into(&to_model, &[&archive]).await.unwrap();
-        assert_eq!(restored.root, known_root);
-        let other = make().await;
-        let to_engine = other.open(NETWORK, WRITE).await.unwrap();
-        let (_, compressed) = archive_of(&to_model, Compression::Zstd, None).await;
-        restore_into(&to_engine, &[&compressed]).await.unwrap();
-        assert_eq!(published(&to_engine).await, published(&store).await);
-        assert_eq!(published(&to_model).await, published(&store).await);
-        assert!(
-            plain_archive_of(&to_engine).await == archive,
-            "to the model and back: {steps:?}"
-        );
-
-        // Indexed by the node, both answer alike.
-        index_all(&to_engine).await.unwrap();
-        index_all(&to_model).await.unwrap();
-        assert_eq!(content(&to_engine).await, content(&to_model).await);
-        original.close(store).await;
-        other.close(to_engine).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sqlite_streams_move_to_the_model_and_back() {
-    if is_chosen("sqlite") {
-        streams_move_to_and_fro(20, SqliteFactory::new).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_streams_move_to_the_model_and_back() {
-    if is_chosen("postgres") {
-        streams_move_to_and_fro(6, PostgresFactory::new).await;
-    }
 }
 
 #[rstest]

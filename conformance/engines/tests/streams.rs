@@ -128,7 +128,7 @@ macro_rules! with_source {
 #[test]
 fn printed_step_is_the_expression_that_makes_it() {
     use streams::literals::*;
-    let steps: [(Step, String); 6] = [
+    let steps: [(Step, String); 7] = [
         with_source!(Append {
             blocks: vec![Block {
                 number_gap: 1,
@@ -161,6 +161,7 @@ fn printed_step_is_the_expression_that_makes_it() {
         }),
         with_source!(Read(Page(JustBelow(1), 7))),
         with_source!(Reopen),
+        with_source!(Move),
     ];
     for (step, source) in steps {
         assert_eq!(step.to_string().replace(' ', ""), source);
@@ -176,8 +177,6 @@ impl StoreFactory for Forgetful {
     async fn open(&self, network: Network, access: Access) -> Result<ModelStore> {
         Model::default().open(network, access).await
     }
-
-    async fn close(&self, _: ModelStore) {}
 }
 
 #[test]

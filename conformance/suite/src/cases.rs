@@ -19,3 +19,4 @@ pub mod ranges;
 pub mod reopening;
 pub mod state;
 pub mod storage_chains;
+pub mod streams;

@@ -20,8 +20,10 @@ pub trait StoreFactory: Sync {
     /// opened beside it. A backend without migrations ignores `migrate`.
     fn open(&self, network: Network, access: Access) -> impl Future<Output = Result<Self::Store>> + Send;
 
-    /// Closes the store, whose clones are gone, so that the next one can be opened for writing.
-    fn close(&self, store: Self::Store) -> impl Future<Output = ()> + Send;
+    /// Closes the store, whose clones are gone, so that the next one can be opened for writing. Unless implemented, it is dropped.
+    fn close(&self, store: Self::Store) -> impl Future<Output = ()> + Send {
+        async move { drop(store) }
+    }
 }
 
 impl<F: StoreFactory> StoreFactory for &F {

@@ -77,10 +77,6 @@ impl StoreFactory for Model {
         drop(content);
         Ok(store)
     }
-
-    async fn close(&self, store: ModelStore) {
-        drop(store);
-    }
 }
 
 impl ModelStore {

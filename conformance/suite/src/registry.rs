@@ -235,6 +235,9 @@ macro_rules! with_all_cases {
                 store_works_after_refusals
                 refused_opening_holds_nothing
             }
+            streams {
+                long_stream_is_answered_as_the_model_answers_it
+            }
         }
     };
 }

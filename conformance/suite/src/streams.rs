@@ -1,8 +1,9 @@
 //! Streams of calls: whatever comes one after another, a backend answers what the reference model answers.
 //!
 //! A stream is a list of [`Step`]s. [`run`] takes each of them on the [`Model`] and on a store, and compares their answers and
-//! everything that can be read afterwards. [`streams`] makes streams at random; [`assert_same_as_model`] tries many of them and
-//! shortens one that finds a difference, and prints a test of it that can be pasted.
+//! everything that can be read afterwards. A stream may move: what the store holds goes into a new one by way of archives.
+//! [`streams`] makes streams at random; [`assert_same_as_model`] tries many of them and shortens one that finds a difference, and
+//! prints a test of it that can be pasted.
 //!
 //! The streams are the same in every run. `PROPTEST_RNG_SEED`, a number, gives others, and `PROPTEST_CASES` says how many; the
 //! other variables of proptest work too. The seeds of streams that have found something are kept in a file, and tried first.
@@ -10,23 +11,23 @@
 mod call;
 mod contradiction;
 mod detail;
+mod difference;
 mod generate;
 mod interpret;
+mod moving;
 mod step;
+mod trial;
 mod vocabulary;
 
 use std::env;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::mem::discriminant;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 
 use node_storage_contract::{ConflictReason, StorageError};
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use tokio::runtime;
 
+pub(crate) use difference::{first_difference, list};
 pub use generate::streams;
 pub use step::{
     After, BatchFlaw, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
@@ -34,10 +35,10 @@ pub use step::{
 
 use crate::factory::open;
 use crate::model::Model;
-use crate::observe::{Observation, observe};
+use crate::observe::observe;
 use crate::{AnyFactory, StoreFactory};
-use call::{Answer, Call};
 use interpret::Known;
+use trial::Trial;
 
 /// Everything that a printed stream names.
 #[allow(clippy::enum_glob_use, reason = "the names of all variants are different")]
@@ -68,53 +69,52 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// Takes the steps on the model and on an empty store, comparing them after each.
+/// Takes the steps on the model and on an empty store, comparing them after each. `factory` makes the factory of the store, and
+/// one for each store that it moves into; the one before is not used any more then.
 ///
 /// # Errors
 /// The first difference. A panic of the store counts as one.
-pub async fn run<F: StoreFactory>(factory: &F, steps: &[Step]) -> Result<(), Divergence> {
-    run_erased(&AnyFactory::new(factory), steps).await
-}
-
-async fn run_erased(factory: &AnyFactory<'_>, steps: &[Step]) -> Result<(), Divergence> {
-    let model = open(&Model::default()).await;
-    let mut expected = observe(&model).await;
-    let mut store = Some(open(factory).await);
-    let mut result = Ok(());
-    for (number, step) in steps.iter().enumerate() {
-        let call = Known::new(&expected).call(step);
-        let is_one_contradiction = step.is_one_contradiction(expected.cursor);
-        let answer = call.ask(&model).await;
-        expected = observe(&model).await;
-        let compared = catch_panic(async {
-            if matches!(call, Call::Reopen) {
-                if let Some(open) = store.take() {
-                    factory.close(open).await;
-                }
-                store = Some(open(factory).await);
-            }
-            let store = store.as_ref().expect("the store is open");
-            let found = call.ask(store).await;
-            difference(&answer, &found, is_one_contradiction).or(first_difference(&expected, &observe(store).await))
-        });
-        if let Some(difference) = compared.await.unwrap_or_else(Some) {
-            result = Err(Divergence {
-                step: number,
-                difference,
-            });
-            break;
+pub async fn run<F: StoreFactory>(factory: impl AsyncFn() -> F, steps: &[Step]) -> Result<(), Divergence> {
+    let mut trial = Trial::new(steps).await;
+    let mut moving = None;
+    loop {
+        let factory = factory().await;
+        moving = trial.go_on(&AnyFactory::new(&factory), moving).await?;
+        if moving.is_none() {
+            return Ok(());
         }
     }
-    if let Some(store) = store {
-        factory.close(store).await;
+}
+
+/// As [`run`], on the one store of this factory. The stream does not move.
+pub(crate) async fn take<F: StoreFactory>(factory: &F, steps: &[Step]) -> Result<(), Divergence> {
+    let moving = Trial::new(steps).await.go_on(&AnyFactory::new(factory), None).await?;
+    assert!(moving.is_none(), "a stream that moves needs more than one store");
+    Ok(())
+}
+
+/// A stream for one store: it does not move, and does not take the highest numbers, above which nothing can be added.
+pub(crate) fn long_stream(length: usize) -> Vec<Step> {
+    let config = Config {
+        rng_seed: RngSeed::Fixed(SEED),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let mut steps = Vec::new();
+    while steps.len() < length {
+        let stream = streams().new_tree(&mut runner).expect("streams can be made").current();
+        let lasting = |step: &Step| *step != Step::Move && !step.takes_the_highest();
+        steps.extend(stream.into_iter().filter(lasting));
     }
-    result
+    steps.truncate(length);
+    steps
 }
 
 /// As [`run`], for a test of one stream.
 ///
 /// Panics with the difference.
-pub async fn replay<F: StoreFactory>(factory: &F, steps: &[Step]) {
+pub async fn replay<F: StoreFactory>(factory: impl AsyncFn() -> F, steps: &[Step]) {
     if let Err(divergence) = run(factory, steps).await {
         panic!("the store differs from the model {divergence}");
     }
@@ -150,16 +150,18 @@ pub fn configuration(regressions: Option<&'static str>) -> Config {
     config
 }
 
-/// Tries streams on stores, each on one of its own, which `factory` makes; `expression` is the Rust expression of one.
+/// Tries streams on stores, each on its own ones, which `factory` makes; `expression` is the Rust expression of one.
 ///
 /// Panics where a store differs from the model, with a test of the shortest stream found that shows it.
 pub fn assert_same_as_model<F: StoreFactory>(config: Config, expression: &str, factory: impl AsyncFn() -> F) {
-    let runtime = runtime::Builder::new_current_thread()
+    // As a case does: a store may block the thread that polls it.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime can be started");
     let result = TestRunner::new(config).run(&streams(), |steps| {
-        let ran = runtime.block_on(async { run(&factory().await, &steps).await });
+        let ran = runtime.block_on(run(&factory, &steps));
         ran.map_err(|divergence| TestCaseError::fail(divergence.to_string()))
     });
     match result {
@@ -173,96 +175,29 @@ pub fn assert_same_as_model<F: StoreFactory>(config: Config, expression: &str, f
     }
 }
 
+/// Makes a test of a backend that tries streams on its stores: its name, and an expression that makes a new
+/// [`StoreFactory`](crate::StoreFactory) and may `.await`.
+///
+/// The seeds of streams that have found something are kept in `proptest-regressions/streams.txt` of that crate.
+#[macro_export]
+macro_rules! stream_test {
+    ($backend:ident, $factory:expr $(,)?) => {
+        #[test]
+        fn streams_are_answered_as_the_model_answers_them() {
+            if $crate::is_chosen(stringify!($backend)) {
+                let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/streams.txt");
+                let config = $crate::streams::configuration(Some(regressions));
+                $crate::streams::assert_same_as_model(config, stringify!($factory), async || $factory);
+            }
+        }
+    };
+}
+
 /// A test that runs this stream on the store of a factory, given as a Rust expression.
 pub fn to_test_source(factory: &str, steps: &[Step]) -> String {
     let start = "#[tokio::test]\nasync fn stream_is_answered_as_the_model_answers_it() {\n    \
         use node_storage_conformance::streams::{self, literals::*};\n    let steps = vec![\n";
     let steps: Vec<_> = steps.iter().map(|step| format!("        {step},\n")).collect();
-    let end = format!("    ];\n    streams::replay(&{factory}, &steps).await;\n}}\n");
+    let end = format!("    ];\n    streams::replay(async || {factory}, &steps).await;\n}}\n");
     format!("{start}{}{end}", steps.concat())
-}
-
-/// The output of a future, or what it said when it panicked.
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let mut future = pin!(future);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => {
-                let said = panic.downcast_ref::<String>().map(String::as_str);
-                let said = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
-                Poll::Ready(Err(format!("reading everything panics: {said}")))
-            }
-        },
-    )
-    .await
-}
-
-/// What the two answers differ in.
-fn difference(
-    expected: &Result<Answer, StorageError>,
-    found: &Result<Answer, StorageError>,
-    is_one_contradiction: bool,
-) -> Option<String> {
-    let is_same = match (expected, found) {
-        (Ok(expected), Ok(found)) => expected == found,
-        (Err(StorageError::Conflict(expected)), Err(StorageError::Conflict(found))) if is_one_contradiction => {
-            expected == found
-        }
-        (Err(expected), Err(found)) => discriminant(expected) == discriminant(found),
-        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
-    };
-    (!is_same).then(|| format!("the answer is {} instead of {}", short(found), short(expected)))
-}
-
-/// The first thing that is observed differently.
-pub(crate) fn first_difference(expected: &Observation, found: &Observation) -> Option<String> {
-    // Named, so that a new field can't be forgotten.
-    let Observation {
-        cursor,
-        bound,
-        state,
-        operations,
-        blocks,
-        transactions,
-        by_id,
-        of_dids,
-        storage_owners,
-        listed_dids,
-        found_dids,
-    } = expected;
-    one("cursor", cursor, &found.cursor)
-        .or_else(|| one("bound", bound, &found.bound))
-        .or_else(|| one("indexer's state", state, &found.state))
-        .or_else(|| list("operation", operations, &found.operations))
-        .or_else(|| list("block", blocks, &found.blocks))
-        .or_else(|| list("transaction", transactions, &found.transactions))
-        .or_else(|| list("operation by id", by_id, &found.by_id))
-        .or_else(|| list("DID with operations", of_dids, &found.of_dids))
-        .or_else(|| list("storage owner", storage_owners, &found.storage_owners))
-        .or_else(|| list("listed DID", listed_dids, &found.listed_dids))
-        .or_else(|| list("found DID", found_dids, &found.found_dids))
-}
-
-fn one<T: PartialEq + fmt::Debug>(what: &str, expected: &T, found: &T) -> Option<String> {
-    (expected != found).then(|| format!("the {what} is {} instead of {}", short(found), short(expected)))
-}
-
-/// The first row of a list that is another than expected, and how many rows there are.
-pub(crate) fn list<T: PartialEq + fmt::Debug>(what: &str, expected: &[T], found: &[T]) -> Option<String> {
-    let longest = expected.len().max(found.len());
-    let index = (0..longest).find(|index| expected.get(*index) != found.get(*index))?;
-    let lengths = format!("{} found, {} expected", found.len(), expected.len());
-    let (expected, found) = (short(&expected.get(index)), short(&found.get(index)));
-    Some(format!("{what} {index} is {found} instead of {expected} ({lengths})"))
-}
-
-/// The beginning of what `Debug` writes; operations may be long.
-fn short(value: &impl fmt::Debug) -> String {
-    const CHARACTERS: usize = 800;
-    let text = format!("{value:?}");
-    match text.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }

@@ -98,6 +98,7 @@ fn cost(case: &Case) -> Cost {
         "load::seventy_thousand_operations_come_in_one_chunk",
         "order::operations_of_a_did_come_by_position",
         "order::positions_are_ordered_as_numbers",
+        "streams::long_stream_is_answered_as_the_model_answers_it",
     ];
     let name = case.to_string();
     if HIGHEST.contains(&name.as_str()) || case.concern == "large_batches" {

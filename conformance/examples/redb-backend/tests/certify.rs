@@ -1,4 +1,4 @@
-//! The certification: every case of the conformance suite, each on a file of its own.
+//! The certification: every case of the conformance suite, and streams of calls, each on files of their own.
 #![allow(clippy::expect_used, reason = "a store that can't be made fails its case")]
 
 use std::path::PathBuf;
@@ -29,10 +29,7 @@ impl StoreFactory for RedbFactory {
     async fn open(&self, network: Network, access: Access) -> Result<RedbStore> {
         RedbStore::open(&self.file(), network, access)
     }
-
-    async fn close(&self, store: RedbStore) {
-        drop(store);
-    }
 }
 
 node_storage_conformance::conformance_tests!(redb, RedbFactory::new());
+node_storage_conformance::stream_test!(redb, RedbFactory::new());

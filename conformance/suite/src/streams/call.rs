@@ -1,10 +1,13 @@
 //! A call of a store, and its answer.
 
+use node_storage_archive::ArchiveError;
 use node_storage_contract::{
     Appended, BlockHeader, BlockNo, Cursor, DidSuffix, IndexEntry, Indexed, IndexerState, ListedDid, Network,
     NodeStorage, OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, Result,
     StorageOwner, TransactionId, TransactionRecord,
 };
+
+use super::moving::Archive;
 
 /// What a step asks of a store.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) enum Call {
     IndexAll,
     Read(Read),
     Reopen,
+    BackUp,
+    Move,
 }
 
 /// A call that changes nothing.
@@ -46,10 +51,11 @@ pub(super) enum Answer {
     ListedDid(Option<ListedDid>),
     Owners(Vec<StorageOwner>),
     Network(Option<Network>),
+    Archive(Archive),
 }
 
 impl Call {
-    /// Asks a store. Reopening is for whoever has the factory, and is answered at once.
+    /// Asks a store. Reopening and moving are for whoever has the factory, and are answered at once.
     pub(super) async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Answer> {
         match self {
             Self::Append(blocks, cursor) => store.append(blocks, *cursor).await.map(Answer::Appended),
@@ -57,7 +63,12 @@ impl Call {
             Self::Index(batch) => store.index(batch).await.map(Answer::Indexed),
             Self::IndexAll => node_service::index::index_all(store).await.map(Answer::State),
             Self::Read(read) => read.ask(store).await,
-            Self::Reopen => Ok(Answer::Done),
+            Self::Reopen | Self::Move => Ok(Answer::Done),
+            Self::BackUp => match Archive::of(store, None).await {
+                Ok(archive) => Ok(Answer::Archive(archive)),
+                Err(ArchiveError::Storage(error)) => Err(error),
+                Err(error) => panic!("no archive is made of it: {error}"),
+            },
         }
     }
 }

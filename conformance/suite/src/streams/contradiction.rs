@@ -49,7 +49,7 @@ impl Step {
                 // Between the batch and what is not stored, operations may be left out.
                 Some(BatchFlaw::Unknown(_) | BatchFlaw::UnknownHighest) => false,
             },
-            Self::MoveCursor(_) | Self::IndexAll | Self::Read(_) | Self::Reopen => true,
+            Self::MoveCursor(_) | Self::IndexAll | Self::Read(_) | Self::Reopen | Self::BackUp | Self::Move => true,
         }
     }
 }

@@ -34,6 +34,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::IndexAll),
         4 => question().prop_map(Step::Read),
         1 => Just(Step::Reopen),
+        1 => Just(Step::BackUp),
+        2 => Just(Step::Move),
     ]
 }
 

@@ -67,6 +67,8 @@ impl<'a> Known<'a> {
             Step::IndexAll => Call::IndexAll,
             Step::Read(question) => Call::Read(self.read(question)),
             Step::Reopen => Call::Reopen,
+            Step::BackUp => Call::BackUp,
+            Step::Move => Call::Move,
         }
     }
 

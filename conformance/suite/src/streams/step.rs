@@ -8,7 +8,7 @@ use std::fmt;
 
 pub use super::vocabulary::Operation;
 
-/// One call of the store, or its reopening.
+/// One call of the store, its reopening, its backup, or a move into another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// New blocks above the stored cursor.
@@ -70,6 +70,11 @@ pub enum Step {
     Read(Question),
     /// The store is closed and opened again.
     Reopen,
+    /// The store is backed up. That archive is the base of moves that follow.
+    BackUp,
+    /// What the store holds is restored into a new store, from a full archive, or from the last backup and an increment to it;
+    /// there the stream goes on.
+    Move,
 }
 
 /// A new block.
@@ -253,7 +258,7 @@ pub enum After {
 
 impl Step {
     /// Every [`Step::kind`].
-    pub const KINDS: [&'static str; 9] = [
+    pub const KINDS: [&'static str; 11] = [
         "append",
         "redeliver",
         "fork",
@@ -263,7 +268,27 @@ impl Step {
         "index all",
         "read",
         "reopen",
+        "back up",
+        "move",
     ];
+
+    /// Whether new blocks, or the cursor, stand at the highest numbers there are.
+    pub(super) fn takes_the_highest(&self) -> bool {
+        let (blocks, place) = match self {
+            Self::Append { blocks, cursor, .. } => (blocks.as_slice(), Some(*cursor)),
+            Self::Redeliver { new, cursor, .. } | Self::Fork { new, cursor, .. } => (new.as_slice(), Some(*cursor)),
+            Self::Contradict { blocks, flaw } => match flaw {
+                Flaw::Cursor(place) => (blocks.as_slice(), Some(*place)),
+                _ => (blocks.as_slice(), None),
+            },
+            Self::MoveCursor(place) => (&[][..], Some(*place)),
+            Self::Index { .. } | Self::IndexAll | Self::Read(_) | Self::Reopen | Self::BackUp | Self::Move => {
+                return false;
+            }
+        };
+        let highest = |block: &Block| block.number_gap == u64::MAX || block.slot_gap == u64::MAX;
+        place == Some(Place::Highest) || blocks.iter().any(highest)
+    }
 
     /// The kind of the step.
     pub const fn kind(&self) -> &'static str {
@@ -277,6 +302,8 @@ impl Step {
             Self::IndexAll => "index all",
             Self::Read(_) => "read",
             Self::Reopen => "reopen",
+            Self::BackUp => "back up",
+            Self::Move => "move",
         }
     }
 }
