@@ -8,7 +8,7 @@ use did_prism::ledger::OperationPosition;
 use did_prism::operation::UndecodableOperation;
 use did_prism::route::{Route, route};
 use node_storage_contract::{
-    IndexEntry, IndexOutcome, IndexerState, NodeStorage, OperationRecord, PageLimit, Reason, StorageError, StorageOwner,
+    IndexEntry, IndexOutcome, IndexerState, NodeStorage, PageLimit, PublishedRecord, Reason, StorageError, StorageOwner,
 };
 use tokio::sync::{Notify, watch};
 
@@ -141,11 +141,11 @@ async fn whole_transactions<S: NodeStorage>(
     storage: &S,
     after: Option<OperationPosition>,
     limit: PageLimit,
-) -> Result<Vec<OperationRecord>, StorageError> {
+) -> Result<Vec<PublishedRecord>, StorageError> {
     let mut records = Vec::new();
     let mut after = after;
     loop {
-        let page = storage.operations_after(after, limit).await?;
+        let page = storage.published_after(after, limit).await?;
         let is_last = !is_full(&page, limit);
         records.extend(page);
         // Blocks are stored whole: what stands at the end of the last page has ended.
@@ -156,12 +156,12 @@ async fn whole_transactions<S: NodeStorage>(
     }
 }
 
-fn is_full(page: &[OperationRecord], limit: PageLimit) -> bool {
+fn is_full(page: &[PublishedRecord], limit: PageLimit) -> bool {
     u32::try_from(page.len()).is_ok_and(|rows| rows >= limit.get())
 }
 
 /// Removes the last transaction, which may have further operations. `false`, with nothing removed, where there is no other.
-fn cut_at_transaction(records: &mut Vec<OperationRecord>) -> bool {
+fn cut_at_transaction(records: &mut Vec<PublishedRecord>) -> bool {
     let Some(last) = records.last().map(transaction_of) else {
         return false;
     };
@@ -174,7 +174,7 @@ fn cut_at_transaction(records: &mut Vec<OperationRecord>) -> bool {
     }
 }
 
-fn transaction_of(record: &OperationRecord) -> impl PartialEq + use<> {
+fn transaction_of(record: &PublishedRecord) -> impl PartialEq + use<> {
     let position = record.operation.position;
     (position.block, position.absn)
 }
@@ -274,16 +274,15 @@ mod tests {
 
     use super::*;
 
-    fn records(block: &PublishedBlock) -> Vec<OperationRecord> {
+    fn records(block: &PublishedBlock) -> Vec<PublishedRecord> {
         ledger_operations(block)
             .into_iter()
-            .map(|operation| OperationRecord {
+            .map(|operation| PublishedRecord {
                 id: operation.bytes.id(),
                 slot: block.slot,
                 block_hash: block.hash,
                 transaction_id: prism_fixtures::transaction_id(1, block.number.get(), operation.position.absn.get()),
                 operation,
-                indexing: None,
             })
             .collect()
     }

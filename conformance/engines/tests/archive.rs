@@ -13,6 +13,7 @@ use engine_tests::database::Database;
 use node_service::index::index_all;
 use node_storage::contract::{
     Access, Cursor, LedgerBound, ListedDid, Network, NodeStorage, OperationRecord, PageLimit, PublishedBlock,
+    PublishedRecord,
 };
 use node_storage::{
     DbBackend, DltCursorRepo, IndexedOperationRepo, IndexerStateRepo, NodeStorageBackend, RawOperationRepo,
@@ -99,14 +100,9 @@ async fn content<S: NodeStorage>(store: &S) -> Content {
 }
 
 /// Without what indexing made of it.
-async fn published<S: NodeStorage>(store: &S) -> (LedgerBound, Vec<OperationRecord>) {
-    let Content {
-        bound, mut operations, ..
-    } = content(store).await;
-    for record in &mut operations {
-        record.indexing = None;
-    }
-    (bound, operations)
+async fn published<S: NodeStorage>(store: &S) -> (LedgerBound, Vec<PublishedRecord>) {
+    let Content { bound, operations, .. } = content(store).await;
+    (bound, operations.into_iter().map(Into::into).collect())
 }
 
 /// The blocks of a ledger of this many blocks of ten operations.

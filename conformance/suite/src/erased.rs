@@ -6,8 +6,8 @@ use std::pin::Pin;
 use node_storage_contract::{
     Access, Appended, BlockHeader, BlockNo, Cursor, Delivery, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
     IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, NodeStorage,
-    OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo,
-    Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
+    OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    RawOperationRepo, Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
 };
 
 use crate::StoreFactory;
@@ -92,6 +92,14 @@ impl RawOperationRepo for AnyStore {
         self.0.operations_after(after, limit).await
     }
 
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        self.0.published_after(after, limit).await
+    }
+
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
         self.0.operation(id).await
     }
@@ -161,6 +169,7 @@ trait ErasedStore: Send + Sync {
     fn load<'a>(&'a self, onto: LedgerBound, source: &'a mut (dyn ErasedSource + 'a)) -> Answer<'a, Appended, Stopped>;
     fn block(&self, number: BlockNo) -> Answer<'_, Option<BlockHeader>>;
     fn operations_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<OperationRecord>>;
+    fn published_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<PublishedRecord>>;
     fn operation<'a>(&'a self, id: &'a OperationId) -> Answer<'a, Option<OperationRecord>>;
     fn transaction<'a>(&'a self, id: &'a TransactionId) -> Answer<'a, Option<TransactionRecord>>;
     fn bound(&self) -> Answer<'_, LedgerBound>;
@@ -206,6 +215,10 @@ impl<S: NodeStorage> ErasedStore for S {
 
     fn operations_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<OperationRecord>> {
         Box::pin(RawOperationRepo::operations_after(self, after, limit))
+    }
+
+    fn published_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<PublishedRecord>> {
+        Box::pin(RawOperationRepo::published_after(self, after, limit))
     }
 
     fn operation<'a>(&'a self, id: &'a OperationId) -> Answer<'a, Option<OperationRecord>> {

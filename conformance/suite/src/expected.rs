@@ -59,6 +59,7 @@ pub(crate) fn observation(blocks: &[PublishedBlock], cursor: Cursor, entries: &[
             last_stored: last,
             last_indexed_block: last_indexed_block(&headers, &operations),
         },
+        published: operations.iter().cloned().map(Into::into).collect(),
         blocks: headers,
         transactions: transactions(&operations),
         by_id: in_order(by_id.into_values(), |record| record.operation.position),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use node_storage_contract::{
     BlockHeader, BlockNo, Cursor, DidSuffix, IndexOutcome, IndexerState, LedgerBound, ListedDid, NodeStorage,
-    OperationPosition, OperationRecord, PageLimit, Result, StorageOwner, TransactionRecord,
+    OperationPosition, OperationRecord, PageLimit, PublishedRecord, Result, StorageOwner, TransactionRecord,
 };
 
 /// Everything that a store answers about what it holds: two stores with equal observations can't be told apart.
@@ -15,6 +15,8 @@ pub(crate) struct Observation {
     pub(crate) state: IndexerState,
     /// All operations, by position.
     pub(crate) operations: Vec<OperationRecord>,
+    /// The same as it was published.
+    pub(crate) published: Vec<PublishedRecord>,
     /// What is found under the number of each operation's block, and under numbers near it, by number.
     pub(crate) blocks: Vec<BlockHeader>,
     /// The transaction of each operation, by position.
@@ -95,6 +97,7 @@ pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
         storage_owners: store.storage_owners(&hashes).await.expect("owners can be read"),
         listed_dids: all_listed_dids(store).await,
         found_dids,
+        published: all_published(store).await,
         operations,
     }
 }
@@ -104,6 +107,15 @@ pub(crate) async fn all_operations<S: NodeStorage>(store: &S) -> Vec<OperationRe
     all_pages(
         |record: &OperationRecord| record.operation.position,
         async |after| store.operations_after(after, PageLimit::MAX).await,
+    )
+    .await
+}
+
+/// Every stored operation as it was published, by position.
+async fn all_published<S: NodeStorage>(store: &S) -> Vec<PublishedRecord> {
+    all_pages(
+        |record: &PublishedRecord| record.operation.position,
+        async |after| store.published_after(after, PageLimit::MAX).await,
     )
     .await
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{Read, Write};
 
 use node_storage_contract::{
-    LedgerBound, Network, NodeStorage, OperationBytes, OperationId, OperationPosition, OperationRecord, PageLimit,
+    LedgerBound, Network, NodeStorage, OperationBytes, OperationId, OperationPosition, PageLimit, PublishedRecord,
     StorageError,
 };
 use tokio::sync::mpsc;
@@ -252,7 +252,7 @@ fn tell(progress: Option<&ProgressFn>, operations: u64, total: u64, bytes: u64) 
 }
 
 /// Pages of a store, and the end.
-type Pages = mpsc::Receiver<Result<Option<Vec<OperationRecord>>, StorageError>>;
+type Pages = mpsc::Receiver<Result<Option<Vec<PublishedRecord>>, StorageError>>;
 
 /// Reads everything up to the bound, some pages ahead of whoever takes them. Dropping the second value ends it.
 fn pages<S: NodeStorage>(store: &S, bound: LedgerBound) -> (Pages, JoinSet<()>) {
@@ -292,12 +292,12 @@ async fn read_page<S: NodeStorage>(
     store: &S,
     after: Option<OperationPosition>,
     rows: u64,
-) -> Result<Vec<OperationRecord>, StorageError> {
-    store.operations_after(after, PageLimit::try_from(rows)?).await
+) -> Result<Vec<PublishedRecord>, StorageError> {
+    store.published_after(after, PageLimit::try_from(rows)?).await
 }
 
 /// How many rows the next page may have: operations can be 1 MiB long, and are a thousand times shorter in practice.
-fn next_rows(rows: u64, page: &[OperationRecord]) -> u64 {
+fn next_rows(rows: u64, page: &[PublishedRecord]) -> u64 {
     let length = |bytes: &OperationBytes| bytes.as_slice().len();
     let longest = page
         .iter()

@@ -1,7 +1,7 @@
 //! One operation, with the fields of its transaction and its block: the unit of an archive, and the leaf of its tree.
 
 use node_storage_contract::{
-    BlockHash, BlockNo, BlockTime, OperationBytes, OperationIndex, OperationPosition, OperationRecord, SlotNo,
+    BlockHash, BlockNo, BlockTime, OperationBytes, OperationIndex, OperationPosition, PublishedRecord, SlotNo,
     TransactionId, TransactionIndex,
 };
 
@@ -24,8 +24,8 @@ pub struct Entry {
     pub bytes: OperationBytes,
 }
 
-impl From<OperationRecord> for Entry {
-    fn from(record: OperationRecord) -> Self {
+impl From<PublishedRecord> for Entry {
+    fn from(record: PublishedRecord) -> Self {
         Self {
             position: record.operation.position,
             slot: record.slot,

@@ -3,8 +3,8 @@
 use node_storage_contract::{
     Access, Appended, BlockHeader, BlockNo, Cursor, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
     IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
-    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageOwner,
-    TransactionId, TransactionRecord,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result, StorageOwner, TransactionId, TransactionRecord,
 };
 #[cfg(feature = "postgres")]
 use node_storage_postgres::PostgresDb;
@@ -132,6 +132,14 @@ impl RawOperationRepo for NodeStorageBackend {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         delegate!(self, store => store.operations_after(after, limit).await)
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        delegate!(self, store => store.published_after(after, limit).await)
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {

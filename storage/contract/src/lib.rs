@@ -35,8 +35,8 @@ pub use index::{IndexEntry, IndexOutcome, IndexPlan, Reason};
 pub use load::{BoundMismatch, Delivery, LoadPlan, LoadSource};
 pub use network::{Network, UnknownNetwork};
 pub use record::{
-    Appended, BlockHeader, Indexed, IndexerState, LedgerBound, ListedDid, OperationRecord, PageLimit, StorageOwner,
-    TransactionRecord,
+    Appended, BlockHeader, Indexed, IndexerState, LedgerBound, ListedDid, OperationRecord, PageLimit, PublishedRecord,
+    StorageOwner, TransactionRecord,
 };
 pub use repo::{DltCursorRepo, IndexedOperationRepo, IndexerStateRepo, NodeStorage, RawOperationRepo};
 

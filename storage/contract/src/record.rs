@@ -32,6 +32,33 @@ impl From<&PublishedBlock> for BlockHeader {
     }
 }
 
+/// One stored operation as the ledger published it: everything but what indexing made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedRecord {
+    /// Position, block time and bytes.
+    pub operation: LedgerOperation,
+    /// Id of the operation: SHA-256 of its bytes.
+    pub id: OperationId,
+    /// Slot of the block.
+    pub slot: SlotNo,
+    /// Hash of the block.
+    pub block_hash: BlockHash,
+    /// Id of the transaction.
+    pub transaction_id: TransactionId,
+}
+
+impl From<OperationRecord> for PublishedRecord {
+    fn from(record: OperationRecord) -> Self {
+        Self {
+            operation: record.operation,
+            id: record.id,
+            slot: record.slot,
+            block_hash: record.block_hash,
+            transaction_id: record.transaction_id,
+        }
+    }
+}
+
 /// One stored operation, with everything the store knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationRecord {

@@ -7,11 +7,11 @@ use did_prism::ledger::{BlockNo, OperationPosition, PublishedBlock};
 
 use crate::{
     Appended, BlockHeader, Cursor, IndexEntry, Indexed, IndexerState, LedgerBound, ListedDid, LoadSource, Network,
-    OperationRecord, PageLimit, Result, StorageOwner, TransactionRecord,
+    OperationRecord, PageLimit, PublishedRecord, Result, StorageOwner, TransactionRecord,
 };
 
 /// What the ledger published, as it was published.
-pub trait RawOperationRepo {
+pub trait RawOperationRepo: Sync {
     /// Adds whole blocks in ledger order, and moves the cursor to where the source stands after them, in one transaction.
     ///
     /// `blocks`, their transactions and operations come in any order; those without operations store nothing. A block above the
@@ -52,6 +52,20 @@ pub trait RawOperationRepo {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> impl Future<Output = Result<Vec<OperationRecord>>> + Send;
+
+    /// The same page without what indexing made of it: what an indexer and a backup read, who go through the whole ledger.
+    ///
+    /// A backend that reads less for it implements it; by default it is the page of [`RawOperationRepo::operations_after`].
+    fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Vec<PublishedRecord>>> + Send {
+        async move {
+            let page = self.operations_after(after, limit).await?;
+            Ok(page.into_iter().map(Into::into).collect())
+        }
+    }
 
     /// The operation with this id, at its lowest position where it was published several times, indexed or not.
     fn operation(&self, id: &OperationId) -> impl Future<Output = Result<Option<OperationRecord>>> + Send;

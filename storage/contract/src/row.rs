@@ -2,6 +2,8 @@
 //!
 //! A value that no write of this contract can have stored makes [`StorageError::Corrupt`], never a panic or a wrapped number.
 
+use std::fmt::Display;
+
 use did_prism::digest::{BlockHash, DidSuffix, InvalidDigest, OperationHash, OperationId, TransactionId};
 use did_prism::ledger::{
     BlockNo, BlockTime, OperationBytes, OperationIndex, OperationPosition, SlotNo, TransactionIndex,
@@ -9,8 +11,8 @@ use did_prism::ledger::{
 use did_prism::state::LedgerOperation;
 
 use crate::{
-    BlockHeader, Cursor, IndexOutcome, ListedDid, OperationRecord, Reason, Result, StorageError, StorageOwner,
-    StoredBlocks,
+    BlockHeader, Cursor, IndexOutcome, ListedDid, OperationRecord, PublishedRecord, Reason, Result, StorageError,
+    StorageOwner, StoredBlocks,
 };
 
 /// A position.
@@ -97,6 +99,21 @@ pub struct ContentRow {
     pub operation_id: Vec<u8>,
 }
 
+/// An operation with its transaction and its block.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct PublishedRow {
+    pub block_number: i64,
+    pub absn: i64,
+    pub osn: i64,
+    pub slot: i64,
+    pub block_hash: Vec<u8>,
+    pub block_time: i64,
+    pub transaction_id: Vec<u8>,
+    pub operation_id: Vec<u8>,
+    pub signed_operation: Vec<u8>,
+}
+
 /// An operation with its transaction, its block and its index entry.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
@@ -178,18 +195,18 @@ impl<'a> From<&'a IndexOutcome> for OutcomeColumns<'a> {
     }
 }
 
-fn digest<'a, D>(subject: &str, bytes: &'a [u8]) -> Result<D>
+fn digest<'a, D>(subject: impl Display, bytes: &'a [u8]) -> Result<D>
 where
     D: TryFrom<&'a [u8], Error = InvalidDigest>,
 {
     D::try_from(bytes).map_err(|_| StorageError::corrupt(subject, format!("a hash of {} bytes", bytes.len())))
 }
 
-fn number<N, E: std::fmt::Display>(subject: &str, value: std::result::Result<N, E>) -> Result<N> {
+fn number<N, E: Display>(subject: impl Display, value: std::result::Result<N, E>) -> Result<N> {
     value.map_err(|error| StorageError::corrupt(subject, error))
 }
 
-fn narrow<N: TryFrom<i32>>(subject: &str, field: &str, value: i64) -> Result<N> {
+fn narrow<N: TryFrom<i32>>(subject: impl Display, field: &str, value: i64) -> Result<N> {
     i32::try_from(value)
         .ok()
         .and_then(|value| N::try_from(value).ok())
@@ -293,21 +310,50 @@ impl StoredBlocks {
     }
 }
 
-impl TryFrom<OperationRow> for OperationRecord {
+impl TryFrom<PublishedRow> for PublishedRecord {
     type Error = StorageError;
 
-    fn try_from(row: OperationRow) -> Result<Self> {
+    fn try_from(row: PublishedRow) -> Result<Self> {
         let position = OperationPosition::try_from(PositionRow {
             block_number: row.block_number,
             absn: row.absn,
             osn: row.osn,
         })?;
-        let subject = format!("the operation at {position}");
-        let bytes = number(&subject, OperationBytes::try_from(row.signed_operation))?;
+        // Written out for a row that is wrong only.
+        let subject = format_args!("the operation at {position}");
+        Ok(Self {
+            id: digest::<OperationId>(subject, &row.operation_id)?,
+            slot: number(subject, SlotNo::try_from(row.slot))?,
+            block_hash: digest(subject, &row.block_hash)?,
+            transaction_id: digest(subject, &row.transaction_id)?,
+            operation: LedgerOperation {
+                position,
+                block_time: number(subject, BlockTime::from_unix_micros(row.block_time))?,
+                bytes: number(subject, OperationBytes::try_from(row.signed_operation))?,
+            },
+        })
+    }
+}
+
+impl TryFrom<OperationRow> for OperationRecord {
+    type Error = StorageError;
+
+    fn try_from(row: OperationRow) -> Result<Self> {
+        let published = PublishedRecord::try_from(PublishedRow {
+            block_number: row.block_number,
+            absn: row.absn,
+            osn: row.osn,
+            slot: row.slot,
+            block_hash: row.block_hash,
+            block_time: row.block_time,
+            transaction_id: row.transaction_id,
+            operation_id: row.operation_id,
+            signed_operation: row.signed_operation,
+        })?;
         let indexing = match row.kind {
             None => None,
             Some(kind) => Some(outcome(
-                &subject,
+                &format!("the operation at {}", published.operation.position),
                 &kind,
                 row.did.as_deref(),
                 row.operation_hash.as_deref(),
@@ -316,15 +362,11 @@ impl TryFrom<OperationRow> for OperationRecord {
             )?),
         };
         Ok(Self {
-            id: digest::<OperationId>(&subject, &row.operation_id)?,
-            slot: number(&subject, SlotNo::try_from(row.slot))?,
-            block_hash: digest(&subject, &row.block_hash)?,
-            transaction_id: digest(&subject, &row.transaction_id)?,
-            operation: LedgerOperation {
-                position,
-                block_time: number(&subject, BlockTime::from_unix_micros(row.block_time))?,
-                bytes,
-            },
+            operation: published.operation,
+            id: published.id,
+            slot: published.slot,
+            block_hash: published.block_hash,
+            transaction_id: published.transaction_id,
             indexing,
         })
     }

@@ -1,12 +1,12 @@
 //! What the ledger published.
 
 use node_storage_contract::row::{
-    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, TransactionRow,
+    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedRow, TransactionRow,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
-    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError,
-    StoredBlocks, TransactionId, TransactionRecord,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use sqlx::{Connection, PgConnection};
 
@@ -129,6 +129,59 @@ impl RawOperationRepo for PostgresDb {
             WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
             ORDER BY block_number, absn, osn
             LIMIT $4
+            "#,
+            after.block_number,
+            after.absn,
+            after.osn,
+            i64::from(limit.get()),
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(classify)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        let after = PositionRow::after(after);
+        // As `query_operations!`, without the index.
+        sqlx::query_as!(
+            PublishedRow,
+            r#"
+            SELECT
+                raw_operation.block_number,
+                raw_operation.absn,
+                raw_operation.osn,
+                block.slot,
+                block.block_hash,
+                block.block_time,
+                ledger_transaction.transaction_id,
+                raw_operation.operation_id,
+                raw_operation.signed_operation
+            FROM (
+                SELECT block_number, absn, osn
+                FROM raw_operation
+                WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
+                ORDER BY block_number, absn, osn
+                LIMIT $4
+            ) AS wanted
+            CROSS JOIN LATERAL (
+                SELECT block_number, absn, osn, operation_id, signed_operation
+                FROM raw_operation
+                WHERE block_number = wanted.block_number AND absn = wanted.absn AND osn = wanted.osn
+                LIMIT 1
+            ) AS raw_operation
+            INNER JOIN ledger_transaction
+                ON
+                    wanted.block_number = ledger_transaction.block_number
+                    AND wanted.absn = ledger_transaction.absn
+            INNER JOIN block ON wanted.block_number = block.block_number
+            ORDER BY wanted.block_number, wanted.absn, wanted.osn
             "#,
             after.block_number,
             after.absn,

@@ -3,12 +3,12 @@
 use std::fmt::Display;
 
 use node_storage_contract::row::{
-    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, TransactionRow,
+    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedRow, TransactionRow,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
-    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result, StorageError,
-    StoredBlocks, TransactionId, TransactionRecord,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 
@@ -140,6 +140,58 @@ impl RawOperationRepo for SqliteDb {
             WHERE (block_number, absn, osn) > (?1, ?2, ?3)
             ORDER BY block_number, absn, osn
             LIMIT ?4
+            "#,
+            after.block_number,
+            after.absn,
+            after.osn,
+            i64::from(limit.get()),
+        )
+        .fetch_all(&self.reader)
+        .await
+        .map_err(classify)?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        let after = PositionRow::after(after);
+        // As `query_operations!`, without the index.
+        sqlx::query_as!(
+            PublishedRow,
+            r#"
+            SELECT
+                raw_operation.block_number AS "block_number!",
+                raw_operation.absn AS "absn!",
+                raw_operation.osn AS "osn!",
+                block.slot AS "slot!",
+                block.block_hash AS "block_hash!",
+                block.block_time AS "block_time!",
+                ledger_transaction.transaction_id AS "transaction_id!",
+                raw_operation.operation_id AS "operation_id!",
+                raw_operation.signed_operation AS "signed_operation!"
+            FROM (
+                SELECT block_number, absn, osn
+                FROM raw_operation
+                WHERE (block_number, absn, osn) > (?1, ?2, ?3)
+                ORDER BY block_number, absn, osn
+                LIMIT ?4
+            ) AS wanted
+            INNER JOIN raw_operation
+                ON
+                    wanted.block_number = raw_operation.block_number
+                    AND wanted.absn = raw_operation.absn
+                    AND wanted.osn = raw_operation.osn
+            INNER JOIN ledger_transaction
+                ON
+                    wanted.block_number = ledger_transaction.block_number
+                    AND wanted.absn = ledger_transaction.absn
+            INNER JOIN block ON wanted.block_number = block.block_number
+            ORDER BY wanted.block_number, wanted.absn, wanted.osn
             "#,
             after.block_number,
             after.absn,

@@ -2,7 +2,7 @@
 
 use node_storage_contract::{
     BlockNo, IndexOutcome, IndexedOperationRepo, NodeStorage, OperationIndex, OperationPosition, OperationRecord,
-    PageLimit, PublishedBlock, RawOperationRepo, TransactionIndex,
+    PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo, TransactionIndex,
 };
 
 use crate::StoreFactory;
@@ -15,12 +15,18 @@ use crate::factory::open;
 #[derive(Clone, Copy)]
 enum Listing {
     Operations,
+    Published,
     OperationsOfDid,
     ListedDids,
 }
 
 impl Listing {
-    const ALL: [Self; 3] = [Self::Operations, Self::OperationsOfDid, Self::ListedDids];
+    const ALL: [Self; 4] = [
+        Self::Operations,
+        Self::Published,
+        Self::OperationsOfDid,
+        Self::ListedDids,
+    ];
 
     async fn page<S: NodeStorage>(
         self,
@@ -28,11 +34,14 @@ impl Listing {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Vec<OperationPosition> {
-        let of_records = |records: Vec<node_storage_contract::OperationRecord>| {
-            records.into_iter().map(|record| record.operation.position).collect()
-        };
+        let of_records =
+            |records: Vec<OperationRecord>| records.into_iter().map(|record| record.operation.position).collect();
         match self {
             Self::Operations => of_records(store.operations_after(after, limit).await.unwrap()),
+            Self::Published => {
+                let published = store.published_after(after, limit).await.unwrap();
+                published.into_iter().map(|record| record.operation.position).collect()
+            }
             Self::OperationsOfDid => of_records(store.operations_of_did(&did(0), after, limit).await.unwrap()),
             Self::ListedDids => {
                 let listed = store.listed_dids_after(after, limit).await.unwrap();
@@ -44,7 +53,7 @@ impl Listing {
     /// What the listing holds, where the operations stand at these positions and [`fill`] has indexed them.
     fn of(self, positions: &[OperationPosition]) -> Vec<OperationPosition> {
         match self {
-            Self::Operations => positions.to_vec(),
+            Self::Operations | Self::Published => positions.to_vec(),
             Self::OperationsOfDid => positions.iter().copied().step_by(2).collect(),
             // DID 0 is listed at its first operation, the others at their only one.
             Self::ListedDids => {
@@ -157,6 +166,7 @@ pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFac
     append(&store, &ledger).await;
     index(&store, &entries[..73]).await;
     let all = records(&ledger, &entries[..73]);
+    let published: Vec<_> = all.iter().cloned().map(PublishedRecord::from).collect();
     let did = entries.iter().find_map(|entry| entry.outcome.did()).expect("a DID");
     let of_did: Vec<_> = all
         .iter()
@@ -173,6 +183,14 @@ pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFac
             found.extend(page);
         }
         assert_rows(&found, &all, "operation");
+        let mut found: Vec<PublishedRecord> = Vec::new();
+        while found.len() < all.len() {
+            let after = found.last().map(|record| record.operation.position);
+            let page = store.published_after(after, limit(size)).await.unwrap();
+            assert!(!page.is_empty(), "a page that should have rows");
+            found.extend(page);
+        }
+        assert_rows(&found, &published, "published operation");
         let mut found: Vec<OperationRecord> = Vec::new();
         while found.len() < of_did.len() {
             let after = found.last().map(|record| record.operation.position);
@@ -188,7 +206,7 @@ pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFac
 pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let mut positions = fill(&store, &blocks(1..=2), 0).await;
-    let mut found: [Vec<OperationPosition>; 3] = Default::default();
+    let mut found: [Vec<OperationPosition>; 4] = Default::default();
     for number in 3..=12 {
         for (listing, found) in Listing::ALL.into_iter().zip(&mut found) {
             let page = listing.page(&store, found.last().copied(), limit(3)).await;

@@ -140,6 +140,10 @@ defects! {
     PageHoldsAtMost9999, 9;
     /// The last row of a full page lacks what was indexed.
     LastRowOfFullPageIsUnindexed, 9;
+    /// A page of what was published lacks what is indexed.
+    PublishedPageLacksIndexed, 9;
+    /// Rows of what was published have the slot of the first row of their page.
+    PublishedRowsShareTheirSlot, 1;
     /// DIDs are listed in the order of their suffixes.
     ListsDidsInOrderOfSuffix, 3;
     /// The operations of a DID lack those of its storage entries.

@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use node_storage_contract::{
-    OperationIndex, OperationPosition, OperationRecord, PageLimit, RawOperationRepo, Result, TransactionIndex,
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedRecord, RawOperationRepo, Result,
+    TransactionIndex,
 };
 
 use super::store::LOWEST;
@@ -94,4 +95,19 @@ pub(super) async fn page<Row, Page: Future<Output = Result<Vec<Row>>>>(
         _ => {}
     }
     Ok(rows)
+}
+
+/// What the fault makes of a page of what was published.
+pub(super) fn published(fault: Option<Fault>, page: Vec<OperationRecord>) -> Vec<PublishedRecord> {
+    let slot = page.first().map(|record| record.slot);
+    page.into_iter()
+        .filter(|record| fault != Some(Fault::PublishedPageLacksIndexed) || record.indexing.is_none())
+        .map(|record| {
+            let mut published = PublishedRecord::from(record);
+            if let (Some(Fault::PublishedRowsShareTheirSlot), Some(slot)) = (fault, slot) {
+                published.slot = slot;
+            }
+            published
+        })
+        .collect()
 }

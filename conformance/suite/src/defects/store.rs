@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use node_storage_contract::{
     Appended, BlockHeader, BlockNo, ConflictReason, Cursor, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
     IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
-    OperationId, OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo,
-    Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
+    OperationId, OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    RawOperationRepo, Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
 };
 
 use super::conflicts::{conflict, refusal};
 use super::connections::{Connection, OpenClone};
-use super::listings::{all_operations, page};
+use super::listings::{all_operations, page, published};
 use super::{Fault, Shared, answers, deliveries, loads, lookups, pause, writes};
 use crate::model::{Content, ModelStore};
 
@@ -401,6 +401,15 @@ impl RawOperationRepo for DefectiveStore {
             self.page_of_records(rows, limit)
         })
         .await
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        let page = self.operations_after(after, limit).await?;
+        Ok(published(self.fault, page))
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {

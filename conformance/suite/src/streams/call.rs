@@ -3,8 +3,8 @@
 use node_storage_archive::ArchiveError;
 use node_storage_contract::{
     Appended, BlockHeader, BlockNo, Cursor, DidSuffix, IndexEntry, Indexed, IndexerState, ListedDid, Network,
-    NodeStorage, OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, Result,
-    StorageOwner, TransactionId, TransactionRecord,
+    NodeStorage, OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock,
+    PublishedRecord, Result, StorageOwner, TransactionId, TransactionRecord,
 };
 
 use super::moving::Archive;
@@ -26,6 +26,7 @@ pub(super) enum Call {
 #[derive(Debug)]
 pub(super) enum Read {
     Operations(Option<OperationPosition>, PageLimit),
+    Published(Option<OperationPosition>, PageLimit),
     OperationsOfDid(DidSuffix, Option<OperationPosition>, PageLimit),
     ListedDids(Option<OperationPosition>, PageLimit),
     Block(BlockNo),
@@ -44,6 +45,7 @@ pub(super) enum Answer {
     Indexed(Indexed),
     State(IndexerState),
     Operations(Vec<OperationRecord>),
+    Published(Vec<PublishedRecord>),
     Operation(Option<OperationRecord>),
     Transaction(Option<TransactionRecord>),
     Block(Option<BlockHeader>),
@@ -77,6 +79,7 @@ impl Read {
     async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Answer> {
         match self {
             Self::Operations(after, limit) => store.operations_after(*after, *limit).await.map(Answer::Operations),
+            Self::Published(after, limit) => store.published_after(*after, *limit).await.map(Answer::Published),
             Self::OperationsOfDid(did, after, limit) => store
                 .operations_of_did(did, *after, *limit)
                 .await

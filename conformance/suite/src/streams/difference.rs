@@ -33,6 +33,7 @@ pub(crate) fn first_difference(expected: &Observation, found: &Observation) -> O
         bound,
         state,
         operations,
+        published,
         blocks,
         transactions,
         by_id,
@@ -45,6 +46,7 @@ pub(crate) fn first_difference(expected: &Observation, found: &Observation) -> O
         .or_else(|| one("bound", bound, &found.bound))
         .or_else(|| one("indexer's state", state, &found.state))
         .or_else(|| list("operation", operations, &found.operations))
+        .or_else(|| list("published operation", published, &found.published))
         .or_else(|| list("block", blocks, &found.blocks))
         .or_else(|| list("transaction", transactions, &found.transactions))
         .or_else(|| list("operation by id", by_id, &found.by_id))

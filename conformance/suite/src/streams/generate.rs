@@ -207,6 +207,7 @@ fn question() -> impl Strategy<Value = Question> {
     let number = prop_oneof![6 => 0_u64..16, 1 => Just(u64::MAX)];
     prop_oneof![
         (after(), limit()).prop_map(|(after, limit)| Question::Page(after, limit)),
+        (after(), limit()).prop_map(|(after, limit)| Question::PublishedPage(after, limit)),
         (0..DIDS, after(), limit()).prop_map(|(did, after, limit)| Question::DidPage(did, after, limit)),
         (after(), limit()).prop_map(|(after, limit)| Question::ListedPage(after, limit)),
         number.prop_map(Question::Number),

@@ -252,6 +252,7 @@ impl<'a> Known<'a> {
         let rows = |rows: u64| limit(rows.clamp(1, u64::from(PageLimit::MAX.get())));
         match question {
             Question::Page(after, limit) => Read::Operations(self.position(*after), rows(*limit)),
+            Question::PublishedPage(after, limit) => Read::Published(self.position(*after), rows(*limit)),
             Question::DidPage(did, after, limit) => {
                 Read::OperationsOfDid(suffix(*did), self.position(*after), rows(*limit))
             }

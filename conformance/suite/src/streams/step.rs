@@ -223,6 +223,8 @@ pub enum BatchFlaw {
 pub enum Question {
     /// A page of operations.
     Page(After, u64),
+    /// The same as it was published.
+    PublishedPage(After, u64),
     /// A page of a DID's operations.
     DidPage(usize, After, u64),
     /// A page of listed DIDs.
