@@ -111,6 +111,9 @@ pub async fn pages_of_the_highest_limit_are_full(factory: &impl StoreFactory) {
         |records: Vec<OperationRecord>| -> Vec<_> { records.iter().map(|record| record.operation.position).collect() };
     let page = at(store.operations_after(None, PageLimit::MAX).await.unwrap());
     assert_rows(&page, &places[..most], "operation");
+    let page = store.published_after(None, PageLimit::MAX).await.unwrap();
+    let page: Vec<_> = page.iter().map(|record| record.operation.position).collect();
+    assert_rows(&page, &places[..most], "published operation");
     let page = at(store.operations_of_did(&did(0), None, PageLimit::MAX).await.unwrap());
     assert_rows(&page, &of_one[..most], "operation of a DID");
     let rest = store
