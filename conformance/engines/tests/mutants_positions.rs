@@ -5,8 +5,8 @@
 use engine_tests::database::Database;
 use node_storage::contract::{
     Access, Conflict, ConflictReason, Cursor, DidSuffix, IndexEntry, IndexOutcome, IndexerState, LedgerBound,
-    ListedDid, Network, OperationHash, OperationPosition, OperationRecord, PageLimit, PublishedBlock, StorageError,
-    StorageOwner,
+    ListedDid, Network, OperationHash, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    StorageError, StorageOwner,
 };
 use node_storage::{DbBackend, IndexedOperationRepo, IndexerStateRepo, NodeStorageBackend, RawOperationRepo};
 use rstest::rstest;
@@ -120,6 +120,7 @@ async fn known_transaction_that_is_named_is_the_first_by_block_and_transaction(#
 #[derive(Debug, PartialEq)]
 struct Answers {
     operations: Vec<OperationRecord>,
+    published: Vec<PublishedRecord>,
     of_each_did: Vec<Vec<OperationRecord>>,
     listed: Vec<ListedDid>,
     owners: Vec<StorageOwner>,
@@ -150,9 +151,11 @@ impl Answers {
             of_each_did.push(pages(of_record, read).await);
         }
         let all = async |after, limit| store.operations_after(after, limit).await.unwrap();
+        let published = async |after, limit| store.published_after(after, limit).await.unwrap();
         let listed = async |after, limit| store.listed_dids_after(after, limit).await.unwrap();
         Self {
             operations: pages(of_record, all).await,
+            published: pages(|record: &PublishedRecord| record.operation.position, published).await,
             of_each_did,
             listed: pages(|listed: &ListedDid| listed.position, listed).await,
             owners: store.storage_owners(hashes).await.unwrap(),
