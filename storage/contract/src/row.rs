@@ -2,7 +2,8 @@
 //!
 //! A value that no write of this contract can have stored makes [`StorageError::Corrupt`], never a panic or a wrapped number.
 
-use std::fmt::Display;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 use did_prism::digest::{BlockHash, DidSuffix, InvalidDigest, OperationHash, OperationId, TransactionId};
 use did_prism::ledger::{
@@ -99,19 +100,27 @@ pub struct ContentRow {
     pub operation_id: Vec<u8>,
 }
 
-/// An operation with its transaction and its block.
+/// An operation alone.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
-pub struct PublishedRow {
+pub struct PublishedOperationRow {
     pub block_number: i64,
     pub absn: i64,
     pub osn: i64,
+    pub operation_id: Vec<u8>,
+    pub signed_operation: Vec<u8>,
+}
+
+/// A transaction with its block.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct PublishedTransactionRow {
+    pub block_number: i64,
+    pub absn: i64,
+    pub transaction_id: Vec<u8>,
     pub slot: i64,
     pub block_hash: Vec<u8>,
     pub block_time: i64,
-    pub transaction_id: Vec<u8>,
-    pub operation_id: Vec<u8>,
-    pub signed_operation: Vec<u8>,
 }
 
 /// An operation with its transaction, its block and its index entry.
@@ -310,10 +319,60 @@ impl StoredBlocks {
     }
 }
 
-impl TryFrom<PublishedRow> for PublishedRecord {
+/// The operations, each with its transaction and its block out of `transactions`, which come in any order.
+///
+/// # Errors
+/// `Corrupt` for a value out of its range, and for an operation whose transaction is missing.
+pub fn published(
+    operations: Vec<PublishedOperationRow>,
+    transactions: Vec<PublishedTransactionRow>,
+) -> Result<Vec<PublishedRecord>> {
+    let transactions = transactions
+        .into_iter()
+        .map(|row| {
+            let place = (row.block_number, row.absn);
+            let header = BlockHeader::try_from(BlockRow {
+                block_number: row.block_number,
+                slot: row.slot,
+                block_hash: row.block_hash,
+                block_time: row.block_time,
+            })?;
+            let subject = format_args!("a transaction of block {}", row.block_number);
+            Ok((place, (header, digest::<TransactionId>(subject, &row.transaction_id)?)))
+        })
+        .collect::<Result<BTreeMap<_, _>>>()?;
+    operations
+        .into_iter()
+        .map(|row| {
+            let position = OperationPosition::try_from(PositionRow {
+                block_number: row.block_number,
+                absn: row.absn,
+                osn: row.osn,
+            })?;
+            // Written out for a row that is wrong only.
+            let subject = format_args!("the operation at {position}");
+            let Some((block, transaction_id)) = transactions.get(&(row.block_number, row.absn)) else {
+                return Err(StorageError::corrupt(subject, "its transaction is not stored"));
+            };
+            Ok(PublishedRecord {
+                id: digest::<OperationId>(subject, &row.operation_id)?,
+                slot: block.slot,
+                block_hash: block.hash,
+                transaction_id: *transaction_id,
+                operation: LedgerOperation {
+                    position,
+                    block_time: block.time,
+                    bytes: number(subject, OperationBytes::try_from(row.signed_operation))?,
+                },
+            })
+        })
+        .collect()
+}
+
+impl TryFrom<OperationRow> for OperationRecord {
     type Error = StorageError;
 
-    fn try_from(row: PublishedRow) -> Result<Self> {
+    fn try_from(row: OperationRow) -> Result<Self> {
         let position = OperationPosition::try_from(PositionRow {
             block_number: row.block_number,
             absn: row.absn,
@@ -326,6 +385,17 @@ impl TryFrom<PublishedRow> for PublishedRecord {
             slot: number(subject, SlotNo::try_from(row.slot))?,
             block_hash: digest(subject, &row.block_hash)?,
             transaction_id: digest(subject, &row.transaction_id)?,
+            indexing: match row.kind {
+                None => None,
+                Some(kind) => Some(outcome(
+                    subject,
+                    &kind,
+                    row.did.as_deref(),
+                    row.operation_hash.as_deref(),
+                    row.lists_did,
+                    row.ignored_reason,
+                )?),
+            },
             operation: LedgerOperation {
                 position,
                 block_time: number(subject, BlockTime::from_unix_micros(row.block_time))?,
@@ -335,45 +405,8 @@ impl TryFrom<PublishedRow> for PublishedRecord {
     }
 }
 
-impl TryFrom<OperationRow> for OperationRecord {
-    type Error = StorageError;
-
-    fn try_from(row: OperationRow) -> Result<Self> {
-        let published = PublishedRecord::try_from(PublishedRow {
-            block_number: row.block_number,
-            absn: row.absn,
-            osn: row.osn,
-            slot: row.slot,
-            block_hash: row.block_hash,
-            block_time: row.block_time,
-            transaction_id: row.transaction_id,
-            operation_id: row.operation_id,
-            signed_operation: row.signed_operation,
-        })?;
-        let indexing = match row.kind {
-            None => None,
-            Some(kind) => Some(outcome(
-                &format!("the operation at {}", published.operation.position),
-                &kind,
-                row.did.as_deref(),
-                row.operation_hash.as_deref(),
-                row.lists_did,
-                row.ignored_reason,
-            )?),
-        };
-        Ok(Self {
-            operation: published.operation,
-            id: published.id,
-            slot: published.slot,
-            block_hash: published.block_hash,
-            transaction_id: published.transaction_id,
-            indexing,
-        })
-    }
-}
-
 fn outcome(
-    subject: &str,
+    subject: fmt::Arguments<'_>,
     kind: &str,
     did: Option<&[u8]>,
     operation_hash: Option<&[u8]>,
@@ -433,5 +466,49 @@ impl TryFrom<StorageOwnerRow> for StorageOwner {
             }
             .try_into()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(absn: i64) -> PublishedOperationRow {
+        PublishedOperationRow {
+            block_number: 7,
+            absn,
+            osn: 0,
+            operation_id: vec![1; 32],
+            signed_operation: vec![2],
+        }
+    }
+
+    fn transaction(absn: i64) -> PublishedTransactionRow {
+        PublishedTransactionRow {
+            block_number: 7,
+            absn,
+            transaction_id: vec![u8::try_from(absn).unwrap(); 32],
+            slot: 70,
+            block_hash: vec![3; 32],
+            block_time: 0,
+        }
+    }
+
+    /// The row beside those of the page, and the order in which they come, change nothing.
+    #[test]
+    fn every_operation_gets_its_own_transaction() {
+        let transactions = vec![transaction(3), transaction(2), transaction(1)];
+        let records = published(vec![operation(1), operation(3)], transactions).unwrap();
+        let ids: Vec<_> = records.iter().map(|record| record.transaction_id).collect();
+        assert_eq!(ids, [TransactionId::new([1; 32]), TransactionId::new([3; 32])]);
+    }
+
+    #[test]
+    fn operation_without_its_transaction_is_corrupt() {
+        let error = published(vec![operation(1), operation(2)], vec![transaction(1)]).unwrap_err();
+        assert!(
+            matches!(&error, StorageError::Corrupt { subject, .. } if subject.contains("absn 2")),
+            "{error}"
+        );
     }
 }

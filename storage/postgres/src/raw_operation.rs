@@ -1,7 +1,8 @@
 //! What the ledger published.
 
 use node_storage_contract::row::{
-    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedRow, TransactionRow,
+    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedOperationRow,
+    PublishedTransactionRow, TransactionRow, published,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
@@ -149,51 +150,54 @@ impl RawOperationRepo for PostgresDb {
         limit: PageLimit,
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
-        // As `query_operations!`, without the index.
-        sqlx::query_as!(
-            PublishedRow,
+        // One server for both statements, however connections are pooled: another one may not have come as far.
+        let mut transaction = self.pool.begin().await.map_err(classify)?;
+        let operations = sqlx::query_as!(
+            PublishedOperationRow,
             r#"
-            SELECT
-                raw_operation.block_number,
-                raw_operation.absn,
-                raw_operation.osn,
-                block.slot,
-                block.block_hash,
-                block.block_time,
-                ledger_transaction.transaction_id,
-                raw_operation.operation_id,
-                raw_operation.signed_operation
-            FROM (
-                SELECT block_number, absn, osn
-                FROM raw_operation
-                WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
-                ORDER BY block_number, absn, osn
-                LIMIT $4
-            ) AS wanted
-            CROSS JOIN LATERAL (
-                SELECT block_number, absn, osn, operation_id, signed_operation
-                FROM raw_operation
-                WHERE block_number = wanted.block_number AND absn = wanted.absn AND osn = wanted.osn
-                LIMIT 1
-            ) AS raw_operation
-            INNER JOIN ledger_transaction
-                ON
-                    wanted.block_number = ledger_transaction.block_number
-                    AND wanted.absn = ledger_transaction.absn
-            INNER JOIN block ON wanted.block_number = block.block_number
-            ORDER BY wanted.block_number, wanted.absn, wanted.osn
+            SELECT block_number, absn, osn, operation_id, signed_operation
+            FROM raw_operation
+            WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
+            ORDER BY block_number, absn, osn
+            LIMIT $4
             "#,
             after.block_number,
             after.absn,
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *transaction)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
+            return Ok(Vec::new());
+        };
+        // Each once for all of its operations, instead of once a row. Those of whole blocks, of which there are few more. Both
+        // ranges are said, since PostgreSQL does not conclude one from the other and would read the whole of a table.
+        let transactions = sqlx::query_as!(
+            PublishedTransactionRow,
+            r#"
+            SELECT
+                ledger_transaction.block_number,
+                ledger_transaction.absn,
+                ledger_transaction.transaction_id,
+                block.slot,
+                block.block_hash,
+                block.block_time
+            FROM ledger_transaction
+            INNER JOIN block ON ledger_transaction.block_number = block.block_number
+            WHERE
+                ledger_transaction.block_number BETWEEN $1 AND $2
+                AND block.block_number BETWEEN $1 AND $2
+            "#,
+            first.block_number,
+            last.block_number,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(classify)?;
+        transaction.commit().await.map_err(classify)?;
+        published(operations, transactions)
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {

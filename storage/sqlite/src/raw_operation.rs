@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use node_storage_contract::row::{
-    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedRow, TransactionRow,
+    BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedOperationRow,
+    PublishedTransactionRow, TransactionRow, published,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
@@ -160,50 +161,51 @@ impl RawOperationRepo for SqliteDb {
         limit: PageLimit,
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
-        // As `query_operations!`, without the index.
-        sqlx::query_as!(
-            PublishedRow,
+        // One instant for both statements.
+        let mut transaction = self.reader.begin().await.map_err(classify)?;
+        let operations = sqlx::query_as!(
+            PublishedOperationRow,
             r#"
-            SELECT
-                raw_operation.block_number AS "block_number!",
-                raw_operation.absn AS "absn!",
-                raw_operation.osn AS "osn!",
-                block.slot AS "slot!",
-                block.block_hash AS "block_hash!",
-                block.block_time AS "block_time!",
-                ledger_transaction.transaction_id AS "transaction_id!",
-                raw_operation.operation_id AS "operation_id!",
-                raw_operation.signed_operation AS "signed_operation!"
-            FROM (
-                SELECT block_number, absn, osn
-                FROM raw_operation
-                WHERE (block_number, absn, osn) > (?1, ?2, ?3)
-                ORDER BY block_number, absn, osn
-                LIMIT ?4
-            ) AS wanted
-            INNER JOIN raw_operation
-                ON
-                    wanted.block_number = raw_operation.block_number
-                    AND wanted.absn = raw_operation.absn
-                    AND wanted.osn = raw_operation.osn
-            INNER JOIN ledger_transaction
-                ON
-                    wanted.block_number = ledger_transaction.block_number
-                    AND wanted.absn = ledger_transaction.absn
-            INNER JOIN block ON wanted.block_number = block.block_number
-            ORDER BY wanted.block_number, wanted.absn, wanted.osn
+            SELECT block_number, absn, osn, operation_id, signed_operation
+            FROM raw_operation
+            WHERE (block_number, absn, osn) > (?1, ?2, ?3)
+            ORDER BY block_number, absn, osn
+            LIMIT ?4
             "#,
             after.block_number,
             after.absn,
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut *transaction)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
+            return Ok(Vec::new());
+        };
+        // Each once for all of its operations, instead of once a row. Those of whole blocks, of which there are few more.
+        let transactions = sqlx::query_as!(
+            PublishedTransactionRow,
+            r#"
+            SELECT
+                ledger_transaction.block_number,
+                ledger_transaction.absn,
+                ledger_transaction.transaction_id,
+                block.slot,
+                block.block_hash,
+                block.block_time
+            FROM ledger_transaction
+            INNER JOIN block ON ledger_transaction.block_number = block.block_number
+            WHERE ledger_transaction.block_number BETWEEN ?1 AND ?2
+            "#,
+            first.block_number,
+            last.block_number,
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(classify)?;
+        transaction.commit().await.map_err(classify)?;
+        published(operations, transactions)
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
