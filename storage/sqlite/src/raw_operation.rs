@@ -161,8 +161,7 @@ impl RawOperationRepo for SqliteDb {
         limit: PageLimit,
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
-        // One instant for both statements.
-        let mut transaction = self.reader.begin().await.map_err(classify)?;
+        let mut connection = self.reader.acquire().await.map_err(classify)?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -177,7 +176,7 @@ impl RawOperationRepo for SqliteDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut *connection)
         .await
         .map_err(classify)?;
         let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
@@ -201,10 +200,9 @@ impl RawOperationRepo for SqliteDb {
             first.block_number,
             last.block_number,
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut *connection)
         .await
         .map_err(classify)?;
-        transaction.commit().await.map_err(classify)?;
         published(operations, transactions)
     }
 
