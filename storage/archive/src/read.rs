@@ -37,9 +37,11 @@ impl<R: Read> ArchiveReader<R> {
     /// `NotAnArchive`, `UnknownVersion`, `UnknownRecord`, `Truncated`, `Damaged`, `Read`.
     pub fn open(archive: impl Into<String>, input: R) -> Result<Self> {
         let mut records = RecordReader::new(archive.into(), input)?;
+        let beginning = records.offset();
         let record = records.next()?;
-        if record.kind != kind::VERSION {
-            return Err(records.damaged(record.offset, "the first record is not the version"));
+        // Nothing is passed over in front of it: what may be is what a version says.
+        if record.kind != kind::VERSION || record.offset != beginning {
+            return Err(records.damaged(beginning, "the first record is not the version"));
         }
         let version = decode_exact(
             &record.payload,
