@@ -56,7 +56,7 @@ lint:
 # Each engine alone compiles.
 check-features:
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
-    cargo check --quiet -p neoprism-node --no-default-features --features sqlite-backend
+    cargo check --quiet -p neoprism-node --no-default-features --features sqlite
 
 # The migrations of both engines are alike: as structure, row by row, and as the golden files say.
 schema-parity:

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
+use dlt_sources::contract::{SourceConfig, SourceSettings};
 use node_storage::contract::{Network, TransactionId};
 use node_storage::{ConfigError, DbBackend, DbBackendConfig};
+
+use crate::exit::Failure;
 
 /// A did:prism node: indexes identity operations published on Cardano and resolves DIDs.
 #[derive(Debug, Parser)]
@@ -203,8 +207,13 @@ pub(crate) struct StatusArguments {
     pub(crate) json: bool,
 }
 
-const DB_URL_HELP: &str = "postgres://user:password@host:5432/database, or sqlite:///path/to/node.db \
-                           [default for sqlite: <data dir>/<network>/node.db]";
+/// What `--help` says of `--db-url`, for the engines of this build.
+fn url_help() -> String {
+    format!(
+        "Where the database is: {} [default for an embedded engine: <data dir>/<network>/node.db]",
+        DbBackend::example_urls()
+    )
+}
 
 /// Which database.
 #[derive(Debug, Args)]
@@ -214,7 +223,7 @@ pub(crate) struct DatabaseArguments {
     #[arg(long = "db-backend", env = "NPRISM_DB_BACKEND", default_value = "postgres", value_name = "BACKEND", value_parser = backend_parser())]
     backend: DbBackend,
     /// Where the database is.
-    #[arg(long = "db-url", help = DB_URL_HELP, env = "NPRISM_DB_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long = "db-url", help = url_help(), env = "NPRISM_DB_URL", value_name = "URL", hide_env_values = true)]
     url: Option<String>,
     /// How long to wait at start for a PostgreSQL server that can't be reached; for another writer of an SQLite file, 10 s at
     /// most.
@@ -247,13 +256,16 @@ impl DatabaseArguments {
         &self,
         reading: &ReadArguments,
         default_network: Network,
-    ) -> Result<Option<DbBackendConfig>, crate::exit::Failure> {
+    ) -> Result<Option<DbBackendConfig>, Failure> {
         let Some(url) = reading.read_url.as_deref() else {
             return Ok(None);
         };
-        if self.backend == DbBackend::Sqlite {
-            let text = "--db-read-url names a PostgreSQL replica; with --db-backend sqlite leave it out";
-            return Err(crate::exit::Failure::Usage(text.to_owned()));
+        if self.backend.is_embedded() {
+            let text = format!(
+                "--db-read-url names a replica of a database server; leave it out with --db-backend {}",
+                self.backend
+            );
+            return Err(Failure::Usage(text));
         }
         Ok(Some(self.config_of(Some(url), default_network)?))
     }
@@ -290,36 +302,78 @@ pub(crate) struct MigrationArguments {
 }
 
 /// Where the ledger is read from.
+#[derive(Debug)]
+pub(crate) struct SourceArguments {
+    common: CommonSourceArguments,
+    /// What the chosen source takes its flags from.
+    flags: ArgMatches,
+}
+
+/// What is said to every source.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ledger")]
-pub(crate) struct SourceArguments {
-    /// What delivers the ledger; this build has: file.
-    #[arg(long = "dlt-source", env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = dlt_source)]
-    pub(crate) dlt_source: DltSourceName,
-    /// The ledger file, or - for standard input.
-    #[arg(long, env = "NPRISM_LEDGER_FILE", value_name = "FILE", required = true)]
-    pub(crate) ledger_file: PathBuf,
-    /// Wait for more at the end of the ledger file.
-    #[arg(long)]
-    pub(crate) follow: bool,
+struct CommonSourceArguments {
+    /// The source of the ledger.
+    #[arg(long = "dlt-source", env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = source_parser())]
+    dlt_source: String,
     /// How many of the highest block numbers are held back [default: 0 for file].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
-    pub(crate) confirmation_blocks: Option<u32>,
+    confirmation_blocks: Option<u32>,
 }
 
-/// A source of the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DltSourceName {
-    /// A ledger file.
-    File,
-}
-
-fn dlt_source(name: &str) -> Result<DltSourceName, String> {
-    match name {
-        "file" => Ok(DltSourceName::File),
-        "dbsync" | "blockfrost" | "relay" => Err(format!("this build can't read from {name}; its sources are: file")),
-        _ => Err("no such source; the sources of this build are: file".to_owned()),
+impl SourceArguments {
+    /// The source that these arguments name. Nothing is opened.
+    pub(crate) fn config(&self, network: Network) -> Result<Box<dyn SourceConfig>, Failure> {
+        let name = &self.common.dlt_source;
+        let source =
+            dlt_sources::named(name).ok_or_else(|| Failure::Usage(format!("there is no ledger source {name:?}")))?;
+        for other in dlt_sources::SOURCES.iter().filter(|other| other.name() != name) {
+            for flag in other.add_flags(clap::Command::new("flags")).get_arguments() {
+                let id = flag.get_id().as_str();
+                if self.flags.value_source(id) == Some(ValueSource::CommandLine) {
+                    let flag = flag.get_long().unwrap_or(id);
+                    let text = format!("--{flag} is for --dlt-source {}; leave it out", other.name());
+                    return Err(Failure::Usage(text));
+                }
+            }
+        }
+        let settings = SourceSettings {
+            network,
+            confirmation_blocks: self.common.confirmation_blocks,
+        };
+        source.configure(&self.flags, settings).map_err(Failure::Usage)
     }
+}
+
+impl Args for SourceArguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = CommonSourceArguments::augment_args(command);
+        dlt_sources::SOURCES
+            .iter()
+            .fold(command, |command, source| source.add_flags(command))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SourceArguments {
+    fn from_arg_matches(flags: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            common: CommonSourceArguments::from_arg_matches(flags)?,
+            flags: flags.clone(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, flags: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(flags)?;
+        Ok(())
+    }
+}
+
+fn source_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(dlt_sources::SOURCES.iter().map(|source| source.name()))
 }
 
 /// How the API is served.
@@ -363,7 +417,8 @@ pub(crate) enum LogFormat {
 }
 
 fn backend_parser() -> impl TypedValueParser<Value = DbBackend> {
-    PossibleValuesParser::new(["postgres", "sqlite"]).try_map(|name| name.parse::<DbBackend>())
+    PossibleValuesParser::new(DbBackend::ALL.iter().map(|backend| backend.name()))
+        .try_map(|name| name.parse::<DbBackend>())
 }
 
 fn network_parser() -> impl TypedValueParser<Value = Network> {

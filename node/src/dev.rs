@@ -4,6 +4,8 @@ use std::future::pending;
 
 use data_encoding::HEXLOWER;
 use did_prism::ledger::OperationBytes;
+use dlt_source_memory::{DevLedger, MemorySource, system_clock};
+use dlt_sources::contract::AnySource;
 use node_service::index::IndexWorker;
 use node_storage::contract::{Network, StorageError};
 use node_storage::{DltCursorRepo, IndexedOperationRepo, NodeStorageBackend};
@@ -16,7 +18,6 @@ use crate::exit::Failure;
 use crate::http::{ApiConfig, router};
 use crate::logging::Console;
 use crate::serve::{PublishedStorage, Server};
-use crate::source::memory::{DevLedger, MemorySource, system_clock};
 use crate::writer::{Standby, Until, Writer};
 
 /// Runs until a signal or an error ends it.
@@ -45,7 +46,7 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
     let writing = Box::pin(writer.run(&index, async |store: &NodeStorageBackend| {
         let tip = store.cursor().await?;
         let _ = opened.send((store.clone(), tip.is_none()));
-        Ok(MemorySource::new(submissions, tip, system_clock))
+        Ok(AnySource::new(MemorySource::new(submissions, tip, system_clock)))
     }));
     let welcoming = async {
         if let Ok((store, is_empty)) = open.await {

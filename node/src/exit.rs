@@ -5,13 +5,12 @@ use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
 
-use node_service::source::SourceError;
+use dlt_source_memory::SubmitError;
+use dlt_sources::contract::SourceError;
 use node_service::sync::SyncError;
 use node_storage::ConfigError;
 use node_storage::contract::{MigrationError, StorageError};
 use node_storage_archive::ArchiveError;
-
-use crate::source::memory::SubmitError;
 
 /// The exit codes that scripts rely on, beside 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,7 +199,8 @@ mod tests {
             let failure = Failure::from(SourceError::from(error));
             assert_eq!(ExitCode::from(failure.status()), ExitCode::from(status), "{failure}");
         }
-        assert_eq!(Failure::from(ConfigError::MissingUrl).status(), ExitStatus::Usage);
+        let config = ConfigError::UnknownScheme("no scheme".to_owned());
+        assert_eq!(Failure::from(config).status(), ExitStatus::Usage);
     }
 
     #[test]

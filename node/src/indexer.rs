@@ -4,20 +4,19 @@ use node_service::index::IndexWorker;
 use node_storage::contract::Network;
 use node_storage::{DltCursorRepo, NodeStorageBackend};
 
-use crate::cli::{DltSourceName, IndexerArguments, SourceArguments};
+use crate::cli::IndexerArguments;
 use crate::exit::Failure;
 use crate::http::{ApiConfig, router};
 use crate::logging::Console;
 use crate::reader;
 use crate::serve::{PublishedStorage, Server};
-use crate::source::file::{FileOptions, FileSource, Input};
 use crate::writer::{Standby, Until, Writer};
 
 /// Runs until a signal or an error ends it, or the source ends and the node was told to end with it.
 pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Result<(), Failure> {
     let config = arguments.database.config(Network::Mainnet)?;
     let replica = arguments.database.replica(&arguments.reading, Network::Mainnet)?;
-    let options = file_options(&arguments.source, config.network())?;
+    let source = arguments.source.config(config.network())?;
     let server = if arguments.exit_when_synced {
         Server::bind_if_free(&arguments.server).await?
     } else {
@@ -45,8 +44,8 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
         console,
     };
     let writing = Box::pin(writer.run(&index, async |store: &NodeStorageBackend| {
-        let start = store.cursor().await?;
-        Ok(FileSource::open(options, store.clone(), start).await?)
+        let cursor = store.cursor().await?;
+        Ok(source.open(cursor, store.clone()).await?)
     }));
     let work = async {
         match &replica {
@@ -58,19 +57,4 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
         }
     };
     server.serve_while(router, &storage, work).await
-}
-
-fn file_options(arguments: &SourceArguments, network: Network) -> Result<FileOptions, Failure> {
-    let DltSourceName::File = arguments.dlt_source;
-    let input = Input::from_argument(&arguments.ledger_file);
-    if input == Input::Stdin && arguments.follow {
-        let text = "--follow is for files; standard input is read until whoever writes it closes it, without --follow";
-        return Err(Failure::Usage(text.to_owned()));
-    }
-    Ok(FileOptions {
-        input,
-        network,
-        confirmations: arguments.confirmation_blocks.unwrap_or(0).into(),
-        follow: arguments.follow,
-    })
 }

@@ -16,7 +16,6 @@ mod resolver;
 mod restore;
 mod serve;
 mod shutdown;
-mod source;
 mod summary;
 mod writer;
 

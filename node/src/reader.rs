@@ -4,7 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use node_storage::contract::{Access, StorageError};
-use node_storage::{DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend};
+use node_storage::{DbBackendConfig, DltCursorRepo, NodeStorageBackend};
 use tokio::time::sleep;
 
 use crate::exit::Failure;
@@ -26,7 +26,8 @@ pub(crate) async fn keep_open(config: &DbBackendConfig, storage: &PublishedStora
 
 /// The store, once it can be read.
 pub(crate) async fn open(config: &DbBackendConfig) -> Result<NodeStorageBackend, Failure> {
-    let mut reached = config.backend() == DbBackend::Sqlite;
+    // The file of an embedded database appears with its first writer.
+    let mut reached = config.backend().is_embedded();
     let mut told = false;
     loop {
         match NodeStorageBackend::connect(config, Access::Read).await {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use node_service::index::IndexWorker;
-use node_storage::contract::{Access, MigrationError, Network, StorageError};
+use node_storage::contract::{Access, MigrationError, Network, OwnedStore, StorageError};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use node_storage_archive::{Archives, Input, Restored, dry_run, restore};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: &RestoreArguments, console: &Console) -> Resu
 struct Written {
     restored: Restored,
     /// The store, to be indexed, and the right to write it; none where nothing was written.
-    writing: Option<(NodeStorageBackend, node_storage::WriterLease)>,
+    writing: Option<OwnedStore>,
 }
 
 async fn write(arguments: &RestoreArguments, config: &DbBackendConfig, console: &Console) -> Result<Written, Failure> {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use dlt_sources::contract::AnySource;
 use node_service::index::IndexWorker;
-use node_service::source::DltSource;
 use node_service::sync::SyncWorker;
-use node_storage::contract::{Access, StorageError};
-use node_storage::{DbBackend, DbBackendConfig, NodeStorageBackend, WriterLease};
+use node_storage::contract::{Access, OwnedStore, StorageError, WriterLease};
+use node_storage::{DbBackendConfig, NodeStorageBackend};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::exit::Failure;
 use crate::logging::Console;
@@ -17,8 +17,6 @@ use crate::serve::PublishedStorage;
 
 /// How often a standing-by process tries to become the writer, and the writer makes sure that it is.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How long the server may take to answer either.
-const ANSWER: Duration = Duration::from_secs(10);
 /// How long a writer that lost the right, and does not stand by, tries to get it back: the server may not have noticed the end
 /// of its old connection.
 const REGAIN: Duration = Duration::from_secs(10);
@@ -56,14 +54,14 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Opens the database for writing, and syncs and indexes it.
-    pub(crate) async fn run<D: DltSource>(
+    pub(crate) async fn run(
         &self,
         index: &IndexWorker,
-        make_source: impl AsyncFnOnce(&NodeStorageBackend) -> Result<D, Failure>,
+        open_source: impl AsyncFnOnce(&NodeStorageBackend) -> Result<AnySource, Failure>,
     ) -> Result<(), Failure> {
         let (storage, mut lease) = self.open().await?;
         tracing::info!("writing {}, network {}", self.config.location(), self.config.network());
-        let mut sync = SyncWorker::new(make_source(&storage).await?);
+        let mut sync = SyncWorker::new(open_source(&storage).await?);
         let started = Instant::now();
         let (sync_progress, index_progress) = (sync.progress(), index.progress());
         let telling = progress::tell(self.console, sync_progress.clone(), index_progress.clone());
@@ -71,12 +69,12 @@ impl Writer<'_> {
             loop {
                 let lost = tokio::select! {
                     result = self.work(&mut sync, index, &storage) => return result,
-                    error = lost_lease(&mut lease) => error,
+                    error = lost_lease(lease.as_mut()) => error,
                 };
                 tracing::warn!(
                     "stopped writing, since it is not certain any more that no other process writes: {lost}"
                 );
-                lease = self.regain(&storage).await?;
+                self.regain(lease.as_mut(), &storage).await?;
                 tracing::info!("writing again");
             }
         };
@@ -90,9 +88,9 @@ impl Writer<'_> {
         }
     }
 
-    async fn work<D: DltSource>(
+    async fn work(
         &self,
-        sync: &mut SyncWorker<D>,
+        sync: &mut SyncWorker<AnySource>,
         index: &IndexWorker,
         storage: &NodeStorageBackend,
     ) -> Result<(), Failure> {
@@ -116,36 +114,23 @@ impl Writer<'_> {
     }
 
     /// The store, opened for writing, and the right to write it.
-    pub(crate) async fn open(&self) -> Result<(NodeStorageBackend, WriterLease), Failure> {
-        let (store, lease) = match self.config.backend() {
-            // Opening the file takes its lease, and waits for it.
-            DbBackend::Sqlite => {
-                let store = NodeStorageBackend::connect(self.config, self.access()).await?;
-                let lease = self.try_lease().await?.ok_or_else(|| self.held())?;
-                (store, lease)
-            }
-            DbBackend::Postgres => self.open_server().await?,
-        };
-        self.publish(&store);
-        Ok((store, lease))
-    }
-
-    async fn open_server(&self) -> Result<(NodeStorageBackend, WriterLease), Failure> {
-        // Waits for a server that is not up yet, and finds out what can't be mended.
-        let mut reader = self.look().await?;
-        let mut told = false;
+    pub(crate) async fn open(&self) -> Result<OwnedStore, Failure> {
+        let mut reader = None;
+        let mut is_standing_by = false;
+        // A store that was never reached may have been misspelt; what fails later passes.
+        let mut was_reached = false;
         loop {
-            match self.try_lease().await {
-                Ok(Some(lease)) => match NodeStorageBackend::connect(self.config, self.access()).await {
-                    Ok(store) => return Ok((store, lease)),
-                    Err(error) if error.is_retryable() => tracing::warn!("trying again: {error}"),
-                    Err(error) => return Err(error.into()),
-                },
+            match self.config.open_as_writer(self.migrate).await {
+                Ok(Some((store, lease))) => {
+                    self.publish(&store);
+                    return Ok((store, lease));
+                }
                 Ok(None) if self.standby == Standby::Refuse => return Err(self.held()),
                 Ok(None) => {
-                    if !told {
+                    was_reached = true;
+                    if !is_standing_by {
                         tracing::info!("standing by: another process writes {}", self.config.location());
-                        told = true;
+                        is_standing_by = true;
                     }
                     if reader.is_none() {
                         reader = match self.look().await {
@@ -157,7 +142,7 @@ impl Writer<'_> {
                         self.publish(store);
                     }
                 }
-                Err(error) if error.is_retryable() => tracing::debug!("trying again: {error}"),
+                Err(error) if was_reached && error.is_retryable() => tracing::debug!("trying again: {error}"),
                 Err(error) => return Err(error.into()),
             }
             sleep(HEARTBEAT).await;
@@ -174,20 +159,20 @@ impl Writer<'_> {
     }
 
     /// Gets the right to write back, once it was lost.
-    async fn regain(&self, storage: &NodeStorageBackend) -> Result<WriterLease, Failure> {
+    async fn regain(&self, lease: &mut dyn WriterLease, storage: &NodeStorageBackend) -> Result<(), Failure> {
         let deadline = Instant::now() + REGAIN;
         loop {
-            match self.try_lease().await {
-                Ok(Some(lease)) => {
+            match lease.regain().await {
+                Ok(true) => {
                     // Another version of the program may have been the writer meanwhile.
                     match storage.check_ready().await {
-                        Ok(()) => return Ok(lease),
+                        Ok(()) => return Ok(()),
                         Err(error) if error.is_retryable() => {}
                         Err(error) => return Err(error.into()),
                     }
                 }
-                Ok(None) if self.standby == Standby::Refuse && Instant::now() >= deadline => return Err(self.held()),
-                Ok(None) => {}
+                Ok(false) if self.standby == Standby::Refuse && Instant::now() >= deadline => return Err(self.held()),
+                Ok(false) => {}
                 Err(error) if error.is_retryable() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -195,24 +180,10 @@ impl Writer<'_> {
         }
     }
 
-    async fn try_lease(&self) -> Result<Option<WriterLease>, StorageError> {
-        let no_answer = |_| StorageError::Unavailable {
-            retryable: true,
-            detail: format!("{} does not answer", self.config.location()),
-        };
-        timeout(ANSWER, WriterLease::try_acquire(self.config))
-            .await
-            .map_err(no_answer)?
-    }
-
     fn publish(&self, store: &NodeStorageBackend) {
         if let Some(storage) = self.storage {
             storage.send_replace(Some(store.clone()));
         }
-    }
-
-    fn access(&self) -> Access {
-        Access::Write { migrate: self.migrate }
     }
 
     fn held(&self) -> Failure {
@@ -222,18 +193,11 @@ impl Writer<'_> {
 }
 
 /// Waits until the right to write is lost, and says how that was seen.
-async fn lost_lease(lease: &mut WriterLease) -> StorageError {
+async fn lost_lease(lease: &mut dyn WriterLease) -> StorageError {
     loop {
         sleep(HEARTBEAT).await;
-        match timeout(ANSWER, lease.check()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return error,
-            Err(_) => {
-                return StorageError::Unavailable {
-                    retryable: true,
-                    detail: "the database does not answer".to_owned(),
-                };
-            }
+        if let Err(error) = lease.check().await {
+            return error;
         }
     }
 }

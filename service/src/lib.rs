@@ -4,5 +4,4 @@
 pub mod index;
 pub mod resolver;
 mod retry;
-pub mod source;
 pub mod sync;

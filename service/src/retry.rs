@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use dlt_source::SourceError;
 use node_storage_contract::StorageError;
 
 /// The pauses between the attempts: each twice as long as the one before, up to a few seconds.
@@ -31,6 +32,12 @@ pub(crate) trait Retryable: Display {
 }
 
 impl Retryable for StorageError {
+    fn is_retryable(&self) -> bool {
+        Self::is_retryable(self)
+    }
+}
+
+impl Retryable for SourceError {
     fn is_retryable(&self) -> bool {
         Self::is_retryable(self)
     }

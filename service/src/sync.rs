@@ -1,11 +1,11 @@
 //! The sync worker: from the source into the store.
 
 use did_prism::ledger::PublishedBlock;
+use dlt_source::{DltSource, SourceError, SourceEvent};
 use node_storage_contract::{Cursor, NodeStorage, StorageError};
 use tokio::sync::{Notify, watch};
 
 use crate::retry::until_answered;
-use crate::source::{DltSource, SourceError, SourceEvent};
 
 /// How far syncing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

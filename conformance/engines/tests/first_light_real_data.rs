@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
 use did_prism::resolution::Version;
+use dlt_source::{DltSource, SourceError, SourceEvent};
 use engine_tests::database::Database;
 use engine_tests::real_data::{blocks, text, text_of};
 use node_service::resolver::DidResolver;
-use node_service::source::{DltSource, SourceError, SourceEvent};
 use node_service::sync::SyncWorker;
 use node_storage::contract::{
     Access, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock,

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use engine_tests::database::Database;
 use node_storage::contract::{Access, Cursor, MigrationError, Network, Result, StorageError};
-use node_storage::{
-    DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, PostgresOptions, RawOperationRepo, SqliteDb,
-    SqliteOptions, WriterLease,
-};
+use node_storage::postgres::PostgresOptions;
+use node_storage::sqlite::{SqliteDb, SqliteOptions};
+use node_storage::{DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
 use rstest::rstest;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -182,7 +181,7 @@ async fn lease_of_postgres_that_was_cut_is_noticed() {
         return;
     };
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(database.url()), None, Network::Custom).unwrap();
-    let mut lease = WriterLease::try_acquire(&config).await.unwrap().unwrap();
+    let (_store, mut lease) = config.open_as_writer(false).await.unwrap().unwrap();
     lease.check().await.unwrap();
     // Waits until the server's process has ended.
     let ended = database
@@ -193,6 +192,23 @@ async fn lease_of_postgres_that_was_cut_is_noticed() {
         .await;
     assert_eq!(ended, ["true"]);
     assert_eq!(kind(lease.check().await).0, "Unavailable");
+    assert!(lease.regain().await.unwrap(), "nobody else has taken it");
+    lease.check().await.unwrap();
+}
+
+/// A session that still lives on the server's side must not keep the lock from the process that has it.
+#[tokio::test]
+async fn lease_of_postgres_is_let_go_before_it_is_taken_again() {
+    let Some(database) = Database::migrated(DbBackend::Postgres).await else {
+        return;
+    };
+    let config = DbBackendConfig::new(DbBackend::Postgres, Some(database.url()), None, Network::Custom).unwrap();
+    let (_store, mut lease) = config.open_as_writer(false).await.unwrap().unwrap();
+    while !lease.regain().await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    lease.check().await.unwrap();
+    assert!(config.open_as_writer(false).await.unwrap().is_none(), "it is held");
 }
 
 #[test]

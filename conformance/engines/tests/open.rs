@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 use engine_tests::connect;
 use engine_tests::database::Database;
 use node_storage::contract::{Access, Network, StorageError};
-use node_storage::{
-    DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo, SqliteDb, SqliteOptions,
-    WriterLease, write_empty_file,
-};
+use node_storage::sqlite::{SqliteDb, SqliteOptions, write_empty_file};
+use node_storage::{DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
 use rstest::rstest;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -343,14 +341,15 @@ async fn postgres_has_one_writer_at_a_time() {
         return;
     };
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(database.url()), None, Network::Custom).unwrap();
-    let mut first = WriterLease::try_acquire(&config)
+    let (_store, mut first) = config
+        .open_as_writer(false)
         .await
         .unwrap()
-        .expect("nobody holds it");
-    assert!(WriterLease::try_acquire(&config).await.unwrap().is_none());
+        .expect("nobody is the writer");
+    assert!(config.open_as_writer(false).await.unwrap().is_none());
     first.check().await.unwrap();
     first.release().await.unwrap();
-    let second = WriterLease::try_acquire(&config).await.unwrap();
+    let second = config.open_as_writer(false).await.unwrap();
     assert!(second.is_some(), "it was given back");
 }
 

@@ -34,12 +34,12 @@
     reason = "a case reports a failure by panicking, as every test does"
 )]
 
+mod any_factory;
 mod assertions;
 pub mod cases;
 mod data;
 pub mod defects;
 pub mod divergences;
-mod erased;
 mod expected;
 mod factory;
 pub mod model;
@@ -50,7 +50,7 @@ pub mod report;
 mod run;
 pub mod streams;
 
-pub use erased::{AnyFactory, AnyStore};
+pub use any_factory::AnyFactory;
 pub use factory::{EmptyAtFirst, StoreFactory};
 pub use registry::{CASES, Case};
 pub use run::{Exclusion, chosen_backends, is_chosen, run_case};

@@ -11,8 +11,8 @@ use node_storage_contract::{
     Access, Appended, BlockHeader, BlockNo, BoundMismatch, Conflict, ConflictReason, Cursor, Delivery, DidSuffix,
     DltCursorRepo, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo,
     LedgerBound, LedgerOperation, ListedDid, LoadSource, Network, OperationBytes, OperationHash, OperationId,
-    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result,
-    StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
 };
 
 use crate::StoreFactory;
@@ -522,6 +522,15 @@ impl RawOperationRepo for ModelStore {
             .filter(|position| is_above(*position, after))
             .take(rows(limit));
         Ok(page.filter_map(|position| content.record(position)).collect())
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        let page = self.operations_after(after, limit).await?;
+        Ok(page.into_iter().map(Into::into).collect())
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {

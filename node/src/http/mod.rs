@@ -31,7 +31,7 @@ use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::source::memory::DevLedger;
+use dlt_source_memory::DevLedger;
 use problem::Problem;
 
 /// The store that requests are answered from; `None` as long as it is not there yet, which is answered with 503.

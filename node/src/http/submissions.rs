@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::extract::JsonBody;
 use super::problem::{PROBLEM_JSON, Problem};
-use crate::source::memory::SubmitError;
+use dlt_source_memory::SubmitError;
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()

@@ -2,80 +2,29 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use node_storage_contract::Network;
-#[cfg(feature = "postgres")]
-use node_storage_postgres::PostgresOptions;
-#[cfg(feature = "sqlite-backend")]
-use node_storage_sqlite::SqliteOptions;
+use node_storage_contract::{Access, AnyStore, BoxFuture, Connect, Engine, Network, OwnedStore, Result, StoreConfig};
 
-use crate::sqlite_url;
-
-/// A database engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DbBackend {
-    /// PostgreSQL, the default.
-    #[default]
-    Postgres,
-    /// An embedded SQLite file.
-    Sqlite,
-}
-
-impl DbBackend {
-    /// The name as `--db-backend` takes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Sqlite => "sqlite",
-        }
-    }
-
-    /// The engine that a URL's scheme (before the first colon) names.
-    fn of_scheme(scheme: &str) -> Option<Self> {
-        match scheme {
-            "postgres" | "postgresql" => Some(Self::Postgres),
-            "sqlite" => Some(Self::Sqlite),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for DbBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A name that is no engine's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown database backend {0:?}; the backends are postgres and sqlite")]
-pub struct UnknownBackend(pub String);
-
-impl FromStr for DbBackend {
-    type Err = UnknownBackend;
-
-    fn from_str(name: &str) -> Result<Self, UnknownBackend> {
-        [Self::Postgres, Self::Sqlite]
-            .into_iter()
-            .find(|backend| backend.name() == name)
-            .ok_or_else(|| UnknownBackend(name.to_owned()))
-    }
-}
+use crate::registry::{DbBackend, listed};
 
 /// A configuration that can't work, whatever the database says. Nothing was opened. No text shows a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// PostgreSQL has no default URL.
+    /// Only embedded engines have a default place.
     #[error(
-        "the postgres backend needs a URL: give --db-url postgres://user:password@host:5432/database (NPRISM_DB_URL), or use \
-         the embedded database with --db-backend sqlite"
+        "the {backend} backend needs a URL: give --db-url {example} (NPRISM_DB_URL){embedded}",
+        embedded = use_embedded()
     )]
-    MissingUrl,
+    MissingUrl {
+        /// The backend.
+        backend: DbBackend,
+        /// An example of its URLs.
+        example: &'static str,
+    },
     /// The URL has no scheme, or one that no backend has.
-    #[error("the database URL has {0}; write postgres://user:password@host:5432/database or sqlite:///path/to/node.db")]
+    #[error("the database URL has {0}; write {urls}", urls = DbBackend::example_urls())]
     UnknownScheme(String),
     /// The URL's scheme is another backend's.
     #[error("--db-backend {backend} and a database URL of scheme {scheme}:// disagree; change one of them")]
@@ -95,34 +44,42 @@ pub enum ConfigError {
     },
     /// The platform names no directory for application data.
     #[error(
-        "no directory for application data is known on this machine (is HOME set?); give --data-dir DIR or --db-url sqlite:///path/to/node.db"
+        "no directory for application data is known on this machine (is HOME set?); give --data-dir DIR or --db-url {example}"
     )]
-    NoDataDirectory,
+    NoDataDirectory {
+        /// An example of the backend's URLs.
+        example: &'static str,
+    },
     /// The program was built without this engine.
-    #[error("this program was built without the {0} backend; use the other one, or build it with its default features")]
+    #[error("this program was built without the {0} backend; use another one, or build it with the feature {0}")]
     NotBuilt(DbBackend),
 }
 
-/// Where a store lies and how to reach it. `Debug` and [`DbBackendConfig::location`] never show a password.
-#[derive(Clone)]
-pub struct DbBackendConfig {
-    pub(crate) target: Target,
-    pub(crate) network: Network,
+/// The other way out for somebody without a database server.
+fn use_embedded() -> String {
+    let names: Vec<_> = DbBackend::built()
+        .filter(|(_, engine)| engine.is_embedded())
+        .map(|(backend, _)| format!("--db-backend {backend}"))
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = listed(names.iter().map(String::as_str));
+    format!(", or use the embedded database with {names}")
 }
 
-#[derive(Clone)]
-pub(crate) enum Target {
-    #[cfg(feature = "postgres")]
-    Postgres(Box<PostgresOptions>),
-    #[cfg(feature = "sqlite-backend")]
-    Sqlite(SqliteOptions),
+/// Where a store is and how to reach it. `Debug` and [`DbBackendConfig::location`] never show a password.
+pub struct DbBackendConfig {
+    backend: DbBackend,
+    network: Network,
+    store: Box<dyn StoreConfig>,
 }
 
 impl DbBackendConfig {
     /// Checks a backend and a URL for a store of `network`.
     ///
-    /// Without a URL, SQLite uses `<data_dir>/<network>/node.db`, and without a `data_dir` the platform's directory for
-    /// application data with `neoprism` below it.
+    /// Without a URL, an embedded engine uses a file in `<data_dir>/<network>`, and without a `data_dir` the platform's directory
+    /// for application data with `neoprism` below it.
     ///
     /// # Errors
     /// See [`ConfigError`]; each is a matter of usage.
@@ -131,71 +88,36 @@ impl DbBackendConfig {
         url: Option<&str>,
         data_dir: Option<&Path>,
         network: Network,
-    ) -> Result<Self, ConfigError> {
-        let target = match (backend, url) {
-            (DbBackend::Postgres, None) => return Err(ConfigError::MissingUrl),
-            (DbBackend::Sqlite, None) => sqlite(default_file(data_dir, network)?)?,
-            (_, Some(url)) => {
-                let Some((scheme, rest)) = url.split_once(':') else {
-                    return Err(ConfigError::UnknownScheme("no scheme".to_owned()));
-                };
-                match DbBackend::of_scheme(scheme) {
-                    // What stands before a colon may also be a password that lost its scheme, so it is shown only if it can be one.
-                    None => return Err(ConfigError::UnknownScheme(describe_scheme(scheme))),
-                    Some(named) if named != backend => {
-                        return Err(ConfigError::BackendMismatch {
-                            backend,
-                            scheme: scheme.to_owned(),
-                        });
-                    }
-                    Some(DbBackend::Postgres) => postgres(url)?,
-                    Some(DbBackend::Sqlite) => {
-                        sqlite(sqlite_url::file(rest).map_err(|detail| ConfigError::InvalidUrl {
-                            backend,
-                            detail: detail.to_owned(),
-                        })?)?
-                    }
-                }
-            }
+    ) -> std::result::Result<Self, ConfigError> {
+        let store = match url {
+            Some(url) => at_url(backend, url)?,
+            None => in_data_directory(backend, data_dir, network)?,
         };
-        Ok(Self { target, network })
+        Ok(Self {
+            backend,
+            network,
+            store,
+        })
     }
 
-    /// How long opening waits for a PostgreSQL server that can't be reached, or for another process that writes the SQLite
-    /// file: for that 10 s at most.
+    /// How long opening waits for a server that can't be reached, or for another process that writes an embedded file: for
+    /// that 10 s at most.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        match &mut self.target {
-            #[cfg(feature = "postgres")]
-            Target::Postgres(options) => **options = options.as_ref().clone().connect_timeout(timeout),
-            #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(options) => *options = options.clone().writer_timeout(timeout),
-        }
+        self.store.set_connect_timeout(timeout);
         self
     }
 
-    /// The most connections to a PostgreSQL server. SQLite has one that writes and a few that read.
+    /// The most connections to a server. Embedded engines decide for themselves.
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
-        match &mut self.target {
-            #[cfg(feature = "postgres")]
-            Target::Postgres(options) => **options = options.as_ref().clone().max_connections(connections),
-            #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(_) => {
-                let _ = connections;
-            }
-        }
+        self.store.set_max_connections(connections);
         self
     }
 
     /// The engine.
     pub fn backend(&self) -> DbBackend {
-        match self.target {
-            #[cfg(feature = "postgres")]
-            Target::Postgres(_) => DbBackend::Postgres,
-            #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(_) => DbBackend::Sqlite,
-        }
+        self.backend
     }
 
     /// The network whose store this is to be.
@@ -203,23 +125,37 @@ impl DbBackendConfig {
         self.network
     }
 
-    /// The SQLite file, for an embedded store.
+    /// The file of an embedded store.
     pub fn file(&self) -> Option<&Path> {
-        match &self.target {
-            #[cfg(feature = "postgres")]
-            Target::Postgres(_) => None,
-            #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(options) => Some(options.path()),
-        }
+        self.store.file()
     }
 
-    /// Where the store lies, for people: the file, or the server and database.
+    /// Where the store is, for people: the file, or the server and database.
     pub fn location(&self) -> String {
-        match &self.target {
-            #[cfg(feature = "postgres")]
-            Target::Postgres(options) => options.location(),
-            #[cfg(feature = "sqlite-backend")]
-            Target::Sqlite(options) => options.path().display().to_string(),
+        self.store.location()
+    }
+
+    /// Opens the store for writing, as the one process that does. `None` while another process is the writer and one can stand
+    /// by for it.
+    ///
+    /// # Errors
+    /// As [`AnyStore::connect`]; `Busy` while another process is the writer and standing by is not possible.
+    pub async fn open_as_writer(&self, migrate: bool) -> Result<Option<OwnedStore>> {
+        self.store.open_as_writer(self.network, migrate).await
+    }
+}
+
+impl Connect for DbBackendConfig {
+    fn connect(&self, access: Access) -> BoxFuture<'_, Result<AnyStore>> {
+        self.store.open(self.network, access)
+    }
+}
+
+impl Clone for DbBackendConfig {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.boxed_clone(),
+            ..*self
         }
     }
 }
@@ -227,40 +163,54 @@ impl DbBackendConfig {
 impl fmt::Debug for DbBackendConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DbBackendConfig")
-            .field("backend", &self.backend())
+            .field("backend", &self.backend)
             .field("location", &self.location())
             .field("network", &self.network)
             .finish_non_exhaustive()
     }
 }
 
-#[cfg(feature = "postgres")]
-fn postgres(url: &str) -> Result<Target, ConfigError> {
-    PostgresOptions::new(url)
-        .map(|options| Target::Postgres(Box::new(options)))
-        .map_err(|detail| ConfigError::InvalidUrl {
-            backend: DbBackend::Postgres,
-            detail,
-        })
+fn built(backend: DbBackend) -> std::result::Result<&'static dyn Engine, ConfigError> {
+    backend.engine().ok_or(ConfigError::NotBuilt(backend))
 }
 
-#[cfg(not(feature = "postgres"))]
-fn postgres(_url: &str) -> Result<Target, ConfigError> {
-    Err(ConfigError::NotBuilt(DbBackend::Postgres))
+fn at_url(backend: DbBackend, url: &str) -> std::result::Result<Box<dyn StoreConfig>, ConfigError> {
+    let Some((scheme, _)) = url.split_once(':') else {
+        return Err(ConfigError::UnknownScheme("no scheme".to_owned()));
+    };
+    let engine = built(backend)?;
+    if engine.schemes().contains(&scheme) {
+        return engine
+            .at_url(url)
+            .map_err(|detail| ConfigError::InvalidUrl { backend, detail });
+    }
+    match DbBackend::of_scheme(scheme) {
+        Some(_) => Err(ConfigError::BackendMismatch {
+            backend,
+            scheme: scheme.to_owned(),
+        }),
+        // The text before a colon may also be a password that lost its scheme, so it is shown only if it can be a scheme.
+        None => Err(ConfigError::UnknownScheme(describe_scheme(scheme))),
+    }
 }
 
-#[cfg(feature = "sqlite-backend")]
-#[allow(
-    clippy::unnecessary_wraps,
-    reason = "a build without this engine answers with an error"
-)]
-fn sqlite(file: PathBuf) -> Result<Target, ConfigError> {
-    Ok(Target::Sqlite(SqliteOptions::new(file)))
-}
-
-#[cfg(not(feature = "sqlite-backend"))]
-fn sqlite(_file: PathBuf) -> Result<Target, ConfigError> {
-    Err(ConfigError::NotBuilt(DbBackend::Sqlite))
+fn in_data_directory(
+    backend: DbBackend,
+    data_dir: Option<&Path>,
+    network: Network,
+) -> std::result::Result<Box<dyn StoreConfig>, ConfigError> {
+    let engine = built(backend)?;
+    let example = engine.example_url();
+    if !engine.is_embedded() {
+        return Err(ConfigError::MissingUrl { backend, example });
+    }
+    let data_dir = match data_dir {
+        Some(directory) => directory.to_owned(),
+        None => default_data_directory().ok_or(ConfigError::NoDataDirectory { example })?,
+    };
+    engine
+        .in_directory(&data_dir.join(network.name()))
+        .ok_or(ConfigError::MissingUrl { backend, example })
 }
 
 fn describe_scheme(scheme: &str) -> String {
@@ -275,25 +225,18 @@ fn describe_scheme(scheme: &str) -> String {
     }
 }
 
-fn default_file(data_dir: Option<&Path>, network: Network) -> Result<PathBuf, ConfigError> {
-    let data_dir = if let Some(directory) = data_dir {
-        directory.to_owned()
-    } else {
-        etcetera::base_strategy::choose_native_strategy()
-            .map_err(|_| ConfigError::NoDataDirectory)?
-            .data_dir()
-            .join("neoprism")
-    };
-    Ok(data_dir.join(network.name()).join("node.db"))
+fn default_data_directory() -> Option<PathBuf> {
+    let strategy = etcetera::base_strategy::choose_native_strategy().ok()?;
+    Some(strategy.data_dir().join("neoprism"))
 }
 
-#[cfg(all(test, feature = "postgres", feature = "sqlite-backend"))]
+#[cfg(all(test, feature = "postgres", feature = "sqlite"))]
 mod tests {
     use super::*;
 
     const DIRECTORY: &str = "/var/lib/neoprism";
 
-    fn config(backend: DbBackend, url: Option<&str>) -> Result<DbBackendConfig, ConfigError> {
+    fn config(backend: DbBackend, url: Option<&str>) -> std::result::Result<DbBackendConfig, ConfigError> {
         DbBackendConfig::new(backend, url, Some(Path::new(DIRECTORY)), Network::Preprod)
     }
 

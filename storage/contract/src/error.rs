@@ -58,7 +58,7 @@ pub enum StorageError {
 
     /// The database belongs to another network.
     #[error(
-        "the database holds the network {stored}, not {requested}; nothing was changed, give another database or --network {stored}"
+        "the database holds the network {stored}, not {requested}; nothing was changed, name another database or the network {stored}"
     )]
     WrongNetwork {
         /// The network that the database names.

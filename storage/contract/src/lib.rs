@@ -17,8 +17,10 @@
 //! here, once, so that a backend is left with reading, locking and writing.
 
 mod access;
+mod any;
 mod append;
 mod cursor;
+mod engine;
 mod error;
 mod index;
 mod load;
@@ -28,8 +30,10 @@ mod repo;
 pub mod row;
 
 pub use access::Access;
+pub use any::{AnyStore, BoxFuture, Connect, Connection};
 pub use append::{Addition, AppendPlan, StoredBlocks};
 pub use cursor::Cursor;
+pub use engine::{Engine, OwnedStore, StoreConfig, WriterLease};
 pub use error::{Conflict, ConflictReason, MigrationError, Result, StorageError, Subject};
 pub use index::{IndexEntry, IndexOutcome, IndexPlan, Reason};
 pub use load::{BoundMismatch, Delivery, LoadPlan, LoadSource};

@@ -53,19 +53,15 @@ pub trait RawOperationRepo: Sync {
         limit: PageLimit,
     ) -> impl Future<Output = Result<Vec<OperationRecord>>> + Send;
 
-    /// The same page without what indexing made of it: what an indexer and a backup read, who go through the whole ledger.
+    /// The same page without the results of indexing: what an indexer and a backup read, which go through the whole ledger.
     ///
-    /// A backend that reads less for it implements it; by default it is the page of [`RawOperationRepo::operations_after`].
+    /// It answers what [`RawOperationRepo::operations_after`] answers, each record turned into a [`PublishedRecord`]. A backend
+    /// may read less for it.
     fn published_after(
         &self,
         after: Option<OperationPosition>,
         limit: PageLimit,
-    ) -> impl Future<Output = Result<Vec<PublishedRecord>>> + Send {
-        async move {
-            let page = self.operations_after(after, limit).await?;
-            Ok(page.into_iter().map(Into::into).collect())
-        }
-    }
+    ) -> impl Future<Output = Result<Vec<PublishedRecord>>> + Send;
 
     /// The operation with this id, at its lowest position where it was published several times, indexed or not.
     fn operation(&self, id: &OperationId) -> impl Future<Output = Result<Option<OperationRecord>>> + Send;

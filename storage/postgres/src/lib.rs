@@ -1,19 +1,20 @@
 //! The storage contract on PostgreSQL, 14 or newer.
 //!
 //! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order. Only
-//! `copy.rs` has no counterpart.
+//! `copy.rs` has no counterpart, and each engine has its own way to be the one writer.
 
+mod advisory_lock;
 mod copy;
 mod cursor;
+mod engine;
 mod error;
 mod indexed_operation;
 mod indexer_state;
-mod lease;
 mod open;
 mod raw_operation;
 mod schema;
 
-pub use lease::WriterLease;
+pub use engine::PostgresEngine;
 pub use open::PostgresOptions;
 
 use node_storage_contract::{Access, Result, StorageError};

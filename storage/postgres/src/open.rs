@@ -131,7 +131,7 @@ impl PostgresDb {
 }
 
 /// Connects once, waiting for a server that is not there yet until the time-out.
-async fn reach(options: &PostgresOptions) -> Result<()> {
+pub(crate) async fn reach(options: &PostgresOptions) -> Result<()> {
     let deadline = Instant::now() + options.connect_timeout;
     loop {
         let attempt = tokio::time::timeout_at(deadline, options.connect.connect()).await;

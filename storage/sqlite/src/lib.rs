@@ -4,22 +4,26 @@
 
 mod cursor;
 mod empty_file;
+mod engine;
 mod error;
 mod indexed_operation;
 mod indexer_state;
-mod lease;
+mod lock_file;
 mod open;
 mod raw_operation;
 mod schema;
+mod url;
 
 pub use empty_file::write_empty_file;
-pub use lease::WriterLease;
+pub use engine::SqliteEngine;
 pub use open::SqliteOptions;
 
 use std::sync::Arc;
 
 use node_storage_contract::{Result, StorageError};
 use sqlx::{Sqlite, SqlitePool, Transaction};
+
+use lock_file::LockFile;
 
 /// A store in an SQLite file. Clones share its connections: one that writes, and several that read.
 #[derive(Debug, Clone)]
@@ -32,7 +36,7 @@ pub struct SqliteDb {
 #[derive(Debug, Clone)]
 struct Writer {
     pool: SqlitePool,
-    _lease: Arc<WriterLease>,
+    _lease: Arc<LockFile>,
 }
 
 impl SqliteDb {

@@ -12,7 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::classify;
-use crate::{SqliteDb, Writer, WriterLease, schema};
+use crate::lock_file::LockFile;
+use crate::{SqliteDb, Writer, schema};
 
 /// `application_id` of our files, set by the first migration: "NPRI".
 const APPLICATION_ID: i64 = 0x4E50_5249;
@@ -144,7 +145,7 @@ impl SqliteDb {
 }
 
 /// Makes the directory and the file where they are missing, and takes the lease.
-async fn make_file(options: &SqliteOptions) -> Result<WriterLease> {
+async fn make_file(options: &SqliteOptions) -> Result<LockFile> {
     let path = options.path();
     let unavailable = |what: &Path, error: std::io::Error| StorageError::Unavailable {
         retryable: false,
@@ -163,7 +164,7 @@ async fn make_file(options: &SqliteOptions) -> Result<WriterLease> {
     let patience = options
         .writer_timeout
         .map_or(options.patience, |timeout| timeout.min(options.patience));
-    let lease = WriterLease::acquire(path, patience).await?;
+    let lease = LockFile::acquire(path, patience).await?;
     // Made here, since SQLite would make it readable for everybody. Its journal and shared memory get the same permissions.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(lease),

@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LedgerOperation, LoadPlan,
-    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, Result,
-    StorageError, StoredBlocks, TransactionId, TransactionRecord,
+    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result,    StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use redb::{ReadTransaction, ReadableTableMetadata, WriteTransaction};
 use tokio::task::block_in_place;
@@ -82,6 +82,15 @@ impl RawOperationRepo for RedbStore {
             let records = Records::in_transaction(transaction)?;
             records.at_all(positions(&records.operations, &[], above(after))?.take(rows(limit)))
         })
+    }
+
+    async fn published_after(
+        &self,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Vec<PublishedRecord>> {
+        let page = self.operations_after(after, limit).await?;
+        Ok(page.into_iter().map(Into::into).collect())
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {

@@ -14,7 +14,9 @@ use super::step::Step;
 use crate::factory::open;
 use crate::model::{Model, ModelStore};
 use crate::observe::{Observation, observe};
-use crate::{AnyFactory, AnyStore, StoreFactory};
+use node_storage_contract::AnyStore;
+
+use crate::{AnyFactory, StoreFactory};
 
 /// Steps that are being taken.
 pub(super) struct Trial<'a> {

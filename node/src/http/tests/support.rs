@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
 use crate::http::{ApiConfig, router};
-use crate::source::memory::{DevLedger, MemorySource};
+use dlt_source_memory::{DevLedger, MemorySource};
 
 const SEED: u64 = 7;
 

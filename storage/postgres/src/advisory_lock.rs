@@ -13,13 +13,13 @@ const WRITER_LOCK: i64 = 0x4E50_5249_0000_0001;
 ///
 /// It keeps two indexers from doing the same work. It is not what keeps the data right: the contract's row locks do that.
 #[derive(Debug)]
-pub struct WriterLease {
+pub(crate) struct AdvisoryLock {
     connection: PgConnection,
 }
 
-impl WriterLease {
+impl AdvisoryLock {
     /// Takes the lease if nobody holds it.
-    pub async fn try_acquire(options: &PostgresOptions) -> Result<Option<Self>> {
+    pub(crate) async fn try_acquire(options: &PostgresOptions) -> Result<Option<Self>> {
         let mut connection = options.connect_options().connect().await.map_err(classify)?;
         let acquired = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "acquired!""#, WRITER_LOCK)
             .fetch_one(&mut connection)
@@ -33,12 +33,12 @@ impl WriterLease {
     }
 
     /// Asks the server whether the connection, and with it the lease, is still there.
-    pub async fn check(&mut self) -> Result<()> {
+    pub(crate) async fn check(&mut self) -> Result<()> {
         self.connection.ping().await.map_err(classify)
     }
 
     /// Gives the lease back.
-    pub async fn release(mut self) -> Result<()> {
+    pub(crate) async fn release(mut self) -> Result<()> {
         // The server would unlock on its own, but only some time after the connection is closed.
         sqlx::query_scalar!("SELECT pg_advisory_unlock($1)", WRITER_LOCK)
             .fetch_one(&mut self.connection)

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep};
 ///
 /// The lock ends with the process, however that ends, or when this is dropped. The lock file stays and means nothing by itself.
 #[derive(Debug)]
-pub struct WriterLease {
+pub(crate) struct LockFile {
     _file: File,
 }
 
-impl WriterLease {
+impl LockFile {
     /// Takes the lease of this database file, waiting up to `patience` for a process that holds it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use did_prism::ledger::{BlockNo, PublishedBlock, PublishedTransaction, TransactionIndex};
-use node_storage::contract::BlockHeader;
+use node_storage_contract::BlockHeader;
 
 /// A transaction that does not stand where it may: the field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The ledger of `dev`: in memory, one block for each submission.
+//! A ledger in memory, with one block for each submission.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,9 +8,9 @@ use did_prism::ledger::{
     BlockNo, BlockTime, OperationBytes, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
     PublishedTransaction, SlotNo, TransactionIndex,
 };
+use dlt_source::{DltSource, SourceError, SourceEvent};
 use node_service::index::IndexProgress;
-use node_service::source::{DltSource, SourceError, SourceEvent};
-use node_storage::contract::Cursor;
+use node_storage_contract::Cursor;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Submissions that wait for their block before further ones have to wait to be taken.
@@ -18,23 +18,23 @@ const QUEUE: usize = 64;
 
 /// The side of the in-memory ledger that takes submissions. Clones share one ledger.
 #[derive(Debug, Clone)]
-pub(crate) struct DevLedger {
+pub struct DevLedger {
     queue: mpsc::Sender<Request>,
     indexing: watch::Receiver<IndexProgress>,
 }
 
 /// What a submission became.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Submission {
+pub struct Submission {
     /// Id of the transaction that holds the operations.
-    pub(crate) transaction_id: TransactionId,
+    pub transaction_id: TransactionId,
     /// Ids of the operations, in the order in which they were submitted.
-    pub(crate) operation_ids: Vec<OperationId>,
+    pub operation_ids: Vec<OperationId>,
 }
 
 /// Why a submission was not published. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SubmitError {
+pub enum SubmitError {
     /// There is nothing to publish.
     #[error("the submission has no operations; nothing was published")]
     NoOperations,
@@ -56,13 +56,13 @@ struct Request {
 
 impl DevLedger {
     /// A ledger, and what its source takes submissions from. `indexing` is the progress of the index worker behind it.
-    pub(crate) fn new(indexing: watch::Receiver<IndexProgress>) -> (Self, Submissions) {
+    pub fn new(indexing: watch::Receiver<IndexProgress>) -> (Self, Submissions) {
         let (queue, requests) = mpsc::channel(QUEUE);
         (Self { queue, indexing }, Submissions(requests))
     }
 
     /// Publishes the operations as one transaction in a block of its own, and returns once they are stored and indexed.
-    pub(crate) async fn submit(&self, operations: Vec<OperationBytes>) -> Result<Submission, SubmitError> {
+    pub async fn submit(&self, operations: Vec<OperationBytes>) -> Result<Submission, SubmitError> {
         let bytes: Vec<_> = operations.into_iter().map(OperationBytes::into_vec).collect();
         let operations = operations_in_object(&encode_object(&bytes))?;
         if operations.is_empty() {
@@ -90,13 +90,13 @@ impl DevLedger {
 
 /// Submissions that wait for their block.
 #[derive(Debug)]
-pub(crate) struct Submissions(mpsc::Receiver<Request>);
+pub struct Submissions(mpsc::Receiver<Request>);
 
 /// Tells the time of a block that is made now.
-pub(crate) type Clock = fn() -> BlockTime;
+pub type Clock = fn() -> BlockTime;
 
 /// The machine's clock.
-pub(crate) fn system_clock() -> BlockTime {
+pub fn system_clock() -> BlockTime {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_micros())
         .ok()
@@ -106,7 +106,7 @@ pub(crate) fn system_clock() -> BlockTime {
 
 /// Makes a block of each submission, on top of the cursor.
 #[derive(Debug)]
-pub(crate) struct MemorySource {
+pub struct MemorySource {
     submissions: Submissions,
     clock: Clock,
     tip: Option<Cursor>,
@@ -116,7 +116,7 @@ pub(crate) struct MemorySource {
 
 impl MemorySource {
     /// A ledger whose last block is the stored cursor's.
-    pub(crate) fn new(submissions: Submissions, tip: Option<Cursor>, clock: Clock) -> Self {
+    pub fn new(submissions: Submissions, tip: Option<Cursor>, clock: Clock) -> Self {
         Self {
             submissions,
             clock,
@@ -139,6 +139,7 @@ impl MemorySource {
             hash: block.hash,
         };
         self.tip = Some(cursor);
+        self.said_caught_up = false;
         self.last_time = block.time;
         if let Some((transaction, operation)) = block
             .transactions
@@ -209,7 +210,7 @@ impl DltSource for MemorySource {
 
 #[cfg(test)]
 mod tests {
-    use node_storage::contract::IndexerState;
+    use node_storage_contract::IndexerState;
     use prism_fixtures::Identity;
 
     use super::*;

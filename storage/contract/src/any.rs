@@ -1,87 +1,157 @@
-//! Factories and stores without their types, so that the cases are compiled once and not for each backend.
+//! A store without its type: what an application holds, and what the conformance suite is compiled for.
 
 use std::any::Any;
+use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use node_storage_contract::{
-    Access, Appended, BlockHeader, BlockNo, Cursor, Delivery, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
-    IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, NodeStorage,
-    OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
-    RawOperationRepo, Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
+use did_prism::digest::{DidSuffix, OperationHash, OperationId, TransactionId};
+use did_prism::ledger::{BlockNo, OperationPosition, PublishedBlock};
+
+use crate::{
+    Access, Appended, BlockHeader, Cursor, Delivery, DltCursorRepo, IndexEntry, Indexed, IndexedOperationRepo,
+    IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, NodeStorage, OperationRecord,
+    PageLimit, PublishedRecord, RawOperationRepo, Result, StorageError, StorageOwner, TransactionRecord,
 };
 
-use crate::StoreFactory;
+/// A future on the heap, whose type is not known.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a method of the contract answers in time.
-type Answer<'a, T, E = StorageError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+type Answer<'a, T, E = StorageError> = BoxFuture<'a, Result<T, E>>;
 
-/// The factory of any backend.
-pub struct AnyFactory<'a>(Box<dyn ErasedFactory + 'a>);
+/// What an application does with an open store besides reading and writing it.
+pub trait Connection: Send + Sync + 'static {
+    /// Whether the database answers and its schema is this program's.
+    fn check_ready(&self) -> impl Future<Output = Result<()>> + Send;
 
-impl<'a> AnyFactory<'a> {
-    /// This factory, without its type.
-    pub fn new<F: StoreFactory + 'a>(factory: F) -> Self {
-        Self(Box::new(factory))
-    }
+    /// Closes what the store and its clones hold open. Reads and writes that have begun end first.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
-impl StoreFactory for AnyFactory<'_> {
-    type Store = AnyStore;
-
-    async fn open(&self, network: Network, access: Access) -> Result<AnyStore> {
-        self.0.open(network, access).await
-    }
-
-    async fn close(&self, store: AnyStore) {
-        self.0.close(store).await;
-    }
-}
-
-trait ErasedFactory: Sync {
-    fn open(&self, network: Network, access: Access) -> Answer<'_, AnyStore>;
-    fn close(&self, store: AnyStore) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
-}
-
-impl<F: StoreFactory> ErasedFactory for F {
-    fn open(&self, network: Network, access: Access) -> Answer<'_, AnyStore> {
-        Box::pin(async move {
-            let store = StoreFactory::open(self, network, access).await?;
-            Ok(AnyStore(Box::new(store)))
-        })
-    }
-
-    fn close(&self, store: AnyStore) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        let store = store.0.into_any().downcast::<F::Store>();
-        let store = store.expect("a factory closes what it has opened");
-        Box::pin(StoreFactory::close(self, *store))
-    }
+/// How a store is reached.
+pub trait Connect {
+    /// Opens the store.
+    fn connect(&self, access: Access) -> BoxFuture<'_, Result<AnyStore>>;
 }
 
 /// The store of any backend. A clone of it is a clone of that store.
-pub struct AnyStore(Box<dyn ErasedStore>);
+///
+/// It is the one delegation of the contract that is written by hand: each call costs a box for its future, which is lost
+/// beside the database's own work (`just bench lookups` measures it).
+pub struct AnyStore {
+    store: Box<dyn ErasedStore>,
+    /// `None` where the store came without one.
+    connection: Option<Arc<dyn ErasedConnection>>,
+}
+
+impl AnyStore {
+    /// This store, without its type. There is nothing to close: what it holds open ends when its last clone is dropped.
+    pub fn new<S: NodeStorage>(store: S) -> Self {
+        Self {
+            store: Box::new(store),
+            connection: None,
+        }
+    }
+
+    /// This store, without its type, with the [`Connection`] that it has.
+    pub fn connected<S: NodeStorage + Connection>(store: S) -> Self {
+        Self {
+            connection: Some(Arc::new(store.clone())),
+            store: Box::new(store),
+        }
+    }
+
+    /// Opens the store that the configuration names.
+    ///
+    /// # Errors
+    /// `Unavailable` where it can't be reached, `Busy` where another process is the writer, `Foreign` where the place belongs
+    /// to another application, `Migration` for a schema that is not this program's, `WrongNetwork` for a store of another network.
+    pub async fn connect(config: &(impl Connect + ?Sized), access: Access) -> Result<Self> {
+        config.connect(access).await
+    }
+
+    /// The store as the type that it has.
+    ///
+    /// # Errors
+    /// This store, where it has another type.
+    pub fn downcast<S: NodeStorage>(self) -> std::result::Result<S, Self> {
+        if self.store.as_any().is::<S>() {
+            match self.store.into_any().downcast() {
+                Ok(store) => Ok(*store),
+                Err(_) => unreachable!("the type was checked"),
+            }
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Whether the database answers and its schema is this program's. A store without a [`Connection`] of its own is asked
+    /// for its network.
+    pub async fn check_ready(&self) -> Result<()> {
+        match &self.connection {
+            Some(connection) => connection.check_ready().await,
+            None => DltCursorRepo::network(self).await.map(drop),
+        }
+    }
+
+    /// Closes what the store and its clones hold open. Reads and writes that have begun end first.
+    pub async fn close(&self) {
+        if let Some(connection) = &self.connection {
+            connection.close().await;
+        }
+    }
+}
 
 impl Clone for AnyStore {
     fn clone(&self) -> Self {
-        Self(self.0.clone_store())
+        Self {
+            store: self.store.clone_store(),
+            connection: self.connection.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyStore").finish_non_exhaustive()
+    }
+}
+
+trait ErasedConnection: Send + Sync {
+    fn check_ready(&self) -> Answer<'_, ()>;
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+impl<C: Connection> ErasedConnection for C {
+    fn check_ready(&self) -> Answer<'_, ()> {
+        Box::pin(Connection::check_ready(self))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Connection::close(self))
     }
 }
 
 impl RawOperationRepo for AnyStore {
     async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
-        self.0.append(blocks, cursor).await
+        self.store.append(blocks, cursor).await
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
         let mut source = WithoutError { source, error: None };
-        match self.0.load(onto, &mut source).await {
+        match self.store.load(onto, &mut source).await {
             Ok(appended) => Ok(appended),
             Err(Stopped::ByStore(error)) => Err(error.into()),
-            Err(Stopped::BySource) => Err(source.error.expect("the source has said why it can't deliver")),
+            Err(Stopped::BySource) => match source.error {
+                Some(error) => Err(error),
+                None => unreachable!("only a source makes this, and keeps its error"),
+            },
         }
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
-        self.0.block(number).await
+        self.store.block(number).await
     }
 
     async fn operations_after(
@@ -89,7 +159,7 @@ impl RawOperationRepo for AnyStore {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
-        self.0.operations_after(after, limit).await
+        self.store.operations_after(after, limit).await
     }
 
     async fn published_after(
@@ -97,25 +167,25 @@ impl RawOperationRepo for AnyStore {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Result<Vec<PublishedRecord>> {
-        self.0.published_after(after, limit).await
+        self.store.published_after(after, limit).await
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
-        self.0.operation(id).await
+        self.store.operation(id).await
     }
 
     async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        self.0.transaction(id).await
+        self.store.transaction(id).await
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        self.0.bound().await
+        self.store.bound().await
     }
 }
 
 impl IndexedOperationRepo for AnyStore {
     async fn index(&self, batch: &[IndexEntry]) -> Result<Indexed> {
-        self.0.index(batch).await
+        self.store.index(batch).await
     }
 
     async fn operations_of_did(
@@ -124,45 +194,46 @@ impl IndexedOperationRepo for AnyStore {
         after: Option<OperationPosition>,
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
-        self.0.operations_of_did(did, after, limit).await
+        self.store.operations_of_did(did, after, limit).await
     }
 
     async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
-        self.0.storage_owners(hashes).await
+        self.store.storage_owners(hashes).await
     }
 
     async fn listed_did(&self, did: &DidSuffix) -> Result<Option<ListedDid>> {
-        self.0.listed_did(did).await
+        self.store.listed_did(did).await
     }
 
     async fn listed_dids_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Result<Vec<ListedDid>> {
-        self.0.listed_dids_after(after, limit).await
+        self.store.listed_dids_after(after, limit).await
     }
 }
 
 impl IndexerStateRepo for AnyStore {
     async fn indexer_state(&self) -> Result<IndexerState> {
-        self.0.indexer_state().await
+        self.store.indexer_state().await
     }
 }
 
 impl DltCursorRepo for AnyStore {
     async fn cursor(&self) -> Result<Option<Cursor>> {
-        self.0.cursor().await
+        self.store.cursor().await
     }
 
     async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
-        self.0.advance_cursor(cursor).await
+        self.store.advance_cursor(cursor).await
     }
 
     async fn network(&self) -> Result<Option<Network>> {
-        self.0.network().await
+        self.store.network().await
     }
 }
 
 /// The contract as a trait that can be a `dyn`: every future is boxed, and a load knows nothing of its source's errors.
 trait ErasedStore: Send + Sync {
     fn clone_store(&self) -> Box<dyn ErasedStore>;
+    fn as_any(&self) -> &dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 
     fn append<'a>(&'a self, blocks: &'a [PublishedBlock], cursor: Cursor) -> Answer<'a, Appended>;
@@ -197,6 +268,10 @@ impl<S: NodeStorage> ErasedStore for S {
         Box::new(self.clone())
     }
 
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
@@ -206,7 +281,7 @@ impl<S: NodeStorage> ErasedStore for S {
     }
 
     fn load<'a>(&'a self, onto: LedgerBound, source: &'a mut (dyn ErasedSource + 'a)) -> Answer<'a, Appended, Stopped> {
-        Box::pin(async move { RawOperationRepo::load(self, onto, &mut AnySource(source)).await })
+        Box::pin(async move { RawOperationRepo::load(self, onto, &mut AnyLoadSource(source)).await })
     }
 
     fn block(&self, number: BlockNo) -> Answer<'_, Option<BlockHeader>> {
@@ -310,9 +385,9 @@ impl<L: LoadSource> ErasedSource for WithoutError<'_, L> {
 }
 
 /// A source that a store of any type takes.
-struct AnySource<'a>(&'a mut dyn ErasedSource);
+struct AnyLoadSource<'a>(&'a mut dyn ErasedSource);
 
-impl LoadSource for AnySource<'_> {
+impl LoadSource for AnyLoadSource<'_> {
     type Error = Stopped;
 
     async fn next(&mut self) -> Result<Delivery, Stopped> {

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER_PERMISSIVE;
 use did_prism::digest::{BlockHash, TransactionId};
 use did_prism::ledger::{BlockNo, BlockTime, OutOfRange, SlotNo, TransactionIndex};
-use node_storage::contract::{BlockHeader, Network};
+use node_storage_contract::{BlockHeader, Network};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
-/// The file that the part of a URL behind `sqlite:` names: `///absolute/path`, `//relative/path` or `relative/path`,
-/// percent-encoded where it must be.
-pub(crate) fn file(rest: &str) -> Result<PathBuf, &'static str> {
+/// The file that a URL names: `sqlite:///absolute/path`, `sqlite://relative/path` or `sqlite:relative/path`, percent-encoded
+/// where it must be.
+///
+/// # Errors
+/// What is wrong with the URL.
+pub(crate) fn file(url: &str) -> Result<PathBuf, &'static str> {
+    let rest = url.strip_prefix("sqlite:").unwrap_or(url);
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.contains(['?', '#']) {
         return Err("parameters and fragments are not supported; write a `?` or `#` of the path as %3F or %23");
@@ -35,7 +39,7 @@ mod tests {
             ("node.db", "node.db"),
             ("///a%20b/c%3F.db", "/a b/c?.db"),
         ] {
-            assert_eq!(file(rest), Ok(PathBuf::from(path)), "{rest}");
+            assert_eq!(file(&format!("sqlite:{rest}")), Ok(PathBuf::from(path)), "{rest}");
         }
     }
 
@@ -52,7 +56,7 @@ mod tests {
             "///%ff.db",
             "///a%00.db",
         ] {
-            assert!(file(rest).is_err(), "{rest}");
+            assert!(file(&format!("sqlite:{rest}")).is_err(), "{rest}");
         }
     }
 }

@@ -12,7 +12,7 @@ const BUFFER: usize = 128 * 1024;
 
 /// Where a ledger file is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Input {
+pub enum Input {
     /// A file.
     File(PathBuf),
     /// Standard input, `-`.
@@ -20,7 +20,8 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    pub(crate) fn from_argument(argument: &Path) -> Self {
+    /// The input that an argument names: `-` is standard input.
+    pub fn from_argument(argument: &Path) -> Self {
         if argument.as_os_str() == "-" {
             Self::Stdin
         } else {

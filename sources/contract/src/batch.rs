@@ -1,96 +1,10 @@
-//! Where blocks come from.
+//! Batches of whole blocks, bounded in memory.
 
 use std::collections::VecDeque;
-use std::future::Future;
 
-use did_prism::ledger::PublishedBlock;
-use node_storage_contract::{Cursor, StorageError};
+use node_storage_contract::{Cursor, PublishedBlock};
 
-use crate::retry::Retryable;
-
-/// A reader of the ledger, made for one position (the stored cursor) and read from there on.
-///
-/// Block by block it delivers everything that is to be stored, in ascending order and never a part of a block. Whatever it
-/// holds back (blocks with too few confirmations, a block that may still grow) is its own business.
-pub trait DltSource: Send {
-    /// The next part of the ledger.
-    ///
-    /// Dropping the future loses nothing: what has not been delivered comes with the next call. After a
-    /// [retryable](SourceError::is_retryable) error it may be called again; after any other error or
-    /// [`SourceEvent::End`] it is not called again.
-    fn next(&mut self) -> impl Future<Output = Result<SourceEvent, SourceError>> + Send;
-}
-
-/// What a source has to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceEvent {
-    /// Whole blocks, ascending, as many as a [`BlockBatch`] takes; blocks without operations may be among them.
-    Blocks {
-        /// The blocks.
-        blocks: Vec<PublishedBlock>,
-        /// The last block that has been read completely, at the last of `blocks` or above.
-        cursor: Cursor,
-    },
-    /// Everything that there is for now has been delivered. The next call waits for more.
-    CaughtUp,
-    /// Nothing will follow.
-    End,
-}
-
-/// Why a source can't go on. What it delivered before is not affected.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// The ledger is not what it has to be.
-    #[error(
-        "{at}: {detail}; the blocks before it are stored, nothing of its block or behind it is; correct it and start again"
-    )]
-    Malformed {
-        /// Where, as exactly as it can be said: file, line and field, for example.
-        at: String,
-        /// What is wrong there.
-        detail: String,
-    },
-    /// The ledger is another one than what is stored was read from.
-    #[error(
-        "{at}: {detail}; nothing was changed, give the ledger that this database was filled from, or another database"
-    )]
-    Contradiction {
-        /// Where.
-        at: String,
-        /// What contradicts what.
-        detail: String,
-    },
-    /// The source can't be read, just now (`retryable`) or not without somebody's help.
-    #[error("{subject} can't be read: {detail}; what was read before stays stored")]
-    Unavailable {
-        /// Whether reading again later may succeed.
-        retryable: bool,
-        /// What was to be read.
-        subject: String,
-        /// What the operating system or the other side said, without credentials.
-        detail: String,
-    },
-    /// A source that compares the ledger with what is stored could not read the latter.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl SourceError {
-    /// Whether the same call may succeed later without anybody's help.
-    pub const fn is_retryable(&self) -> bool {
-        match self {
-            Self::Unavailable { retryable, .. } => *retryable,
-            Self::Storage(error) => error.is_retryable(),
-            Self::Malformed { .. } | Self::Contradiction { .. } => false,
-        }
-    }
-}
-
-impl Retryable for SourceError {
-    fn is_retryable(&self) -> bool {
-        Self::is_retryable(self)
-    }
-}
+use crate::SourceEvent;
 
 /// How much a batch of blocks may hold, so that memory stays bounded and a transaction short. A single block larger than
 /// that makes a batch of its own.

@@ -1,23 +1,18 @@
-//! The ledger file: JSON lines, one Cardano transaction each, ascending.
-
-mod blocks;
-mod line;
-mod lines;
+//! Reading a ledger file as a source.
 
 use std::io;
 use std::time::Duration;
 
 use did_prism::envelope::operations_in_metadata;
 use did_prism::ledger::{BlockNo, PublishedTransaction};
-use node_service::source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
-use node_storage::RawOperationRepo;
-use node_storage::contract::{Cursor, Network};
+use dlt_source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use node_storage_contract::{Cursor, Network, RawOperationRepo};
 use tokio::time::{sleep, timeout};
 
-use blocks::{Blocks, Content};
-use line::LedgerLine;
-pub(crate) use lines::Input;
-use lines::{Lines, Next};
+use crate::Input;
+use crate::blocks::{Blocks, Content};
+use crate::line::LedgerLine;
+use crate::lines::{Lines, Next};
 
 /// How often a file that is followed is looked at for more.
 const POLL: Duration = Duration::from_millis(200);
@@ -26,22 +21,22 @@ const LINGER: Duration = Duration::from_millis(50);
 
 /// How a ledger file is read.
 #[derive(Debug, Clone)]
-pub(crate) struct FileOptions {
+pub struct FileOptions {
     /// What to read.
-    pub(crate) input: Input,
+    pub input: Input,
     /// The network that every line has to be of.
-    pub(crate) network: Network,
+    pub network: Network,
     /// How many block numbers below the highest one seen are held back.
-    pub(crate) confirmations: u64,
+    pub confirmations: u64,
     /// Whether to wait for more at the end of the file.
-    pub(crate) follow: bool,
+    pub follow: bool,
 }
 
 /// Reads a ledger file.
 ///
 /// Every line is checked completely, also where its block was stored earlier; only the PRISM metadata of such a line is not
 /// decoded again.
-pub(crate) struct FileSource<S> {
+pub struct FileSource<S> {
     storage: S,
     options: FileOptions,
     /// Blocks below it were stored earlier; it is delivered again.
@@ -71,7 +66,7 @@ enum Stage {
 
 impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
     /// Opens the file, to read on from the stored cursor. Lines below it are compared with `storage`.
-    pub(crate) async fn open(options: FileOptions, storage: S, start: Option<Cursor>) -> Result<Self, SourceError> {
+    pub async fn open(options: FileOptions, storage: S, start: Option<Cursor>) -> Result<Self, SourceError> {
         let lines = Lines::open(options.input.clone())
             .await
             .map_err(|error| unreadable(&options.input, &error))?;
@@ -163,16 +158,31 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
         }
     }
 
-    /// A block below the cursor that is stored has to be the same block.
+    /// The block of the cursor, and one below it that is stored, have to be the same blocks.
     async fn compare_with_stored(&self, line: &LedgerLine) -> Result<(), SourceError> {
         let number = line.block.number;
+        if let Some(cursor) = self
+            .start
+            .filter(|cursor| cursor.block == number && cursor.hash != line.block.hash)
+        {
+            return Err(SourceError::Contradiction {
+                at: self.at(Some("block_hash")),
+                detail: format!(
+                    "block {number} has the hash {}, but the stored cursor has the hash {}",
+                    line.block.hash, cursor.hash
+                ),
+            });
+        }
         if !self.is_passed_over(number) || self.blocks.last_number() == Some(number) {
             return Ok(());
         }
         match self.storage.block(number).await? {
             Some(stored) if stored.hash != line.block.hash => Err(SourceError::Contradiction {
                 at: self.at(Some("block_hash")),
-                detail: format!("block {number} is stored with the hash {}", stored.hash),
+                detail: format!(
+                    "block {number} has the hash {}, but is stored with the hash {}",
+                    line.block.hash, stored.hash
+                ),
             }),
             _ => Ok(()),
         }

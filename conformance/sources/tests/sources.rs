@@ -1,0 +1,162 @@
+//! The suite on the sources of this repository.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dlt_source::SourceError;
+use dlt_source_conformance::{Ability, TestLedger, source_tests};
+use dlt_source_file::{FileOptions, FileSource, Input};
+use dlt_source_memory::{DevLedger, MemorySource, Submissions};
+use node_service::index::IndexWorker;
+use node_storage_contract::{AnyStore, BlockNo, Cursor, Network, OperationBytes, PublishedBlock};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+source_tests!(file, FileLedger::new());
+source_tests!(memory, MemoryLedger::new());
+
+/// A ledger file that is written while it is read.
+struct FileLedger {
+    directory: TempDir,
+    has_ended: AtomicBool,
+}
+
+impl FileLedger {
+    fn new() -> Self {
+        let ledger = Self {
+            directory: TempDir::new().unwrap(),
+            has_ended: AtomicBool::new(false),
+        };
+        ledger.write("");
+        ledger
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("ledger.jsonl")
+    }
+
+    fn write(&self, text: &str) {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.path()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+impl TestLedger for FileLedger {
+    type Source = FileSource<AnyStore>;
+
+    fn abilities(&self) -> &'static [Ability] {
+        &[Ability::KeepsBlocks, Ability::Rereads, Ability::Ends, Ability::Confirms]
+    }
+
+    async fn publish(&self, block: &PublishedBlock) {
+        let lines = block
+            .transactions
+            .iter()
+            .map(|transaction| prism_fixtures::ledger_line("custom", block, transaction) + "\n");
+        self.write(&lines.collect::<String>());
+    }
+
+    async fn roll_back_to(&self, _number: BlockNo) {
+        unimplemented!("a ledger file only grows");
+    }
+
+    async fn interrupt(&self) {
+        unimplemented!("reading a file fails for good");
+    }
+
+    async fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    async fn open(
+        &self,
+        start: Option<Cursor>,
+        confirmations: u32,
+        storage: &AnyStore,
+    ) -> Result<Self::Source, SourceError> {
+        let options = FileOptions {
+            input: Input::File(self.path()),
+            network: Network::Custom,
+            confirmations: confirmations.into(),
+            follow: !self.has_ended.load(Ordering::Relaxed),
+        };
+        FileSource::open(options, storage.clone(), start).await
+    }
+}
+
+/// The ledger of `dev`, which makes a block of each submission. It can be read once, from the moment it is made.
+struct MemoryLedger {
+    /// Dropped when the ledger ends.
+    ledger: Mutex<Option<DevLedger>>,
+    submissions: Mutex<Option<Submissions>>,
+    /// Submitters, each of which holds the ledger.
+    submitting: Mutex<JoinSet<()>>,
+    /// Keeps the progress of indexing alive, which submitters wait for.
+    _index: IndexWorker,
+}
+
+impl MemoryLedger {
+    fn new() -> Self {
+        let index = IndexWorker::new();
+        let (ledger, submissions) = DevLedger::new(index.progress());
+        Self {
+            ledger: Mutex::new(Some(ledger)),
+            submissions: Mutex::new(Some(submissions)),
+            submitting: Mutex::new(JoinSet::new()),
+            _index: index,
+        }
+    }
+}
+
+impl TestLedger for MemoryLedger {
+    type Source = MemorySource;
+
+    fn abilities(&self) -> &'static [Ability] {
+        &[Ability::DeliversTheHighest, Ability::Ends]
+    }
+
+    async fn publish(&self, block: &PublishedBlock) {
+        let operations: Vec<OperationBytes> = block
+            .transactions
+            .iter()
+            .flat_map(|transaction| &transaction.operations)
+            .map(|operation| operation.bytes.clone())
+            .collect();
+        let ledger = self.ledger.lock().unwrap().clone().unwrap();
+        self.submitting.lock().unwrap().spawn(async move {
+            // Is answered when the block is indexed, which nobody does here.
+            let _ = ledger.submit(operations).await;
+        });
+        // The submission is in the queue as soon as it was polled once.
+        tokio::task::yield_now().await;
+    }
+
+    async fn roll_back_to(&self, _number: BlockNo) {
+        unimplemented!("the ledger only grows");
+    }
+
+    async fn interrupt(&self) {
+        unimplemented!("memory can always be read");
+    }
+
+    async fn end(&self) {
+        self.ledger.lock().unwrap().take();
+        // A new set: the old one ends its tasks as it is dropped.
+        *self.submitting.lock().unwrap() = JoinSet::new();
+        tokio::task::yield_now().await;
+    }
+
+    async fn open(
+        &self,
+        start: Option<Cursor>,
+        _confirmations: u32,
+        _storage: &AnyStore,
+    ) -> Result<Self::Source, SourceError> {
+        let submissions = self.submissions.lock().unwrap().take().unwrap();
+        Ok(MemorySource::new(submissions, start, || prism_fixtures::block_time(7)))
+    }
+}

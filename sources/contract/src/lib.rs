@@ -1,0 +1,15 @@
+//! What a did:prism node asks of a source of the ledger (distributed ledger technology, DLT): a relay, a database that follows
+//! the chain, a service, or a file.
+//!
+//! [`DltSource`] is the contract, [`SourceKind`] what an application needs to offer it. The suite `dlt-source-conformance`
+//! checks every source against the contract.
+
+mod batch;
+mod error;
+mod kind;
+mod source;
+
+pub use batch::{BatchLimits, BlockBatch};
+pub use error::SourceError;
+pub use kind::{SourceConfig, SourceKind, SourceSettings};
+pub use source::{AnySource, DltSource, SourceEvent};

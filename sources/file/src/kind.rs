@@ -1,0 +1,70 @@
+//! The ledger file as applications know it: its name and its flags.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use dlt_source::{AnySource, SourceConfig, SourceError, SourceKind, SourceSettings};
+use node_storage_contract::{AnyStore, BoxFuture, Cursor};
+
+use crate::{FileOptions, FileSource, Input};
+
+/// Ledger files.
+#[derive(Debug)]
+pub struct FileKind;
+
+/// The name as `--dlt-source` takes it.
+const NAME: &str = "file";
+
+/// Which file, and whether to wait for more.
+#[derive(Debug, Args)]
+struct FileFlags {
+    /// The ledger file, or - for standard input.
+    #[arg(
+        long,
+        env = "NPRISM_LEDGER_FILE",
+        value_name = "FILE",
+        required_if_eq("dlt_source", NAME)
+    )]
+    ledger_file: Option<PathBuf>,
+    /// Wait for more at the end of the ledger file.
+    #[arg(long)]
+    follow: bool,
+}
+
+impl SourceKind for FileKind {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn add_flags(&self, command: Command) -> Command {
+        FileFlags::augment_args(command)
+    }
+
+    fn configure(&self, flags: &ArgMatches, settings: SourceSettings) -> Result<Box<dyn SourceConfig>, String> {
+        let flags = FileFlags::from_arg_matches(flags).map_err(|error| error.to_string())?;
+        let Some(file) = flags.ledger_file else {
+            return Err("give --ledger-file FILE, or - for standard input".to_owned());
+        };
+        let input = Input::from_argument(&file);
+        if input == Input::Stdin && flags.follow {
+            let text =
+                "--follow is for files; standard input is read until its writer closes it, so leave --follow out";
+            return Err(text.to_owned());
+        }
+        Ok(Box::new(FileOptions {
+            input,
+            network: settings.network,
+            confirmations: settings.confirmation_blocks.unwrap_or(0).into(),
+            follow: flags.follow,
+        }))
+    }
+}
+
+impl SourceConfig for FileOptions {
+    fn open(&self, cursor: Option<Cursor>, storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>> {
+        Box::pin(async move {
+            let source = FileSource::open(self.clone(), storage, cursor).await?;
+            Ok(AnySource::new(source))
+        })
+    }
+}

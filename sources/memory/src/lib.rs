@@ -1,0 +1,5 @@
+//! An in-memory ledger that takes submissions: what `neoprism-node dev` reads.
+
+mod ledger;
+
+pub use ledger::{Clock, DevLedger, MemorySource, Submission, Submissions, SubmitError, system_clock};
