@@ -313,8 +313,8 @@ pub(crate) struct SourceArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Ledger")]
 struct CommonSourceArguments {
-    /// The source of the ledger.
-    #[arg(long = "dlt-source", env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = source_parser())]
+    /// What delivers the ledger.
+    #[arg(long = "dlt-source", help = source_help(), env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = source_name)]
     dlt_source: String,
     /// How many of the highest block numbers are held back [default: 0 for file].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
@@ -372,8 +372,18 @@ impl FromArgMatches for SourceArguments {
     }
 }
 
-fn source_parser() -> PossibleValuesParser {
-    PossibleValuesParser::new(dlt_sources::SOURCES.iter().map(|source| source.name()))
+/// What `--help` says of `--dlt-source`, for the sources of this build.
+fn source_help() -> String {
+    let names: Vec<_> = dlt_sources::SOURCES.iter().map(|source| source.name()).collect();
+    format!("What delivers the ledger [sources of this build: {}]", names.join(", "))
+}
+
+fn source_name(name: &str) -> Result<String, String> {
+    let names: Vec<_> = dlt_sources::SOURCES.iter().map(|source| source.name()).collect();
+    if names.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("this build can't read from it; its sources are: {}", names.join(", ")))
 }
 
 /// How the API is served.
