@@ -38,7 +38,6 @@ mod assertions;
 pub mod cases;
 mod data;
 pub mod defects;
-pub mod divergences;
 mod erased;
 mod expected;
 mod factory;
