@@ -53,8 +53,9 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-# Each engine alone compiles.
+# Each engine alone compiles, and the suite without its seeded defects.
 check-features:
+    cargo clippy --quiet -p node-storage-conformance -- -D warnings
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
 

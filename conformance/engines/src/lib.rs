@@ -9,6 +9,7 @@
 )]
 
 pub mod database;
+pub mod divergences;
 pub mod real_data;
 
 use std::path::Path;

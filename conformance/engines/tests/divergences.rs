@@ -1,9 +1,14 @@
-//! Differences between the engines that can't be seen through the storage contract: what keeps them from doing harm.
+//! Differences between the engines that no caller of the storage contract can see: what keeps them from doing harm.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
+use std::fs;
+use std::path::Path;
+
 use engine_tests::database::Database;
+use engine_tests::divergences::{DIVERGENCES, Proof};
 use node_storage::contract::Network;
 use node_storage::{DbBackend, DbBackendConfig};
+use node_storage_conformance::Case;
 use rstest::rstest;
 
 /// What a query answers on each engine, in order; `None` where `TEST_BACKENDS` leaves the engine out.
@@ -289,5 +294,31 @@ fn database_in_memory_is_refused() {
     for url in ["sqlite::memory:", "sqlite://:memory:", "sqlite:file.db?mode=memory"] {
         let config = DbBackendConfig::new(DbBackend::Sqlite, Some(url), None, Network::Custom);
         assert!(config.is_err(), "{url}: {config:?}");
+    }
+}
+
+/// The list of divergences is worth no more than the cases and tests that it names: each of them exists.
+#[test]
+fn every_divergence_names_cases_and_tests_that_exist() {
+    for divergence in DIVERGENCES {
+        assert!(!divergence.shown_by.is_empty(), "{}", divergence.name);
+        for proof in divergence.shown_by {
+            match proof {
+                Proof::Case(concern, name) => assert!(
+                    Case::named(&format!("{concern}::{name}")).is_some(),
+                    "{}: no case {concern}::{name}",
+                    divergence.name
+                ),
+                Proof::Test(file, name) => {
+                    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{file}.rs"));
+                    let text = fs::read_to_string(path).unwrap();
+                    assert!(
+                        text.contains(&format!("fn {name}(")),
+                        "{}: no test {name} in tests/{file}.rs",
+                        divergence.name
+                    );
+                }
+            }
+        }
     }
 }

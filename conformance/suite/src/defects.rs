@@ -1,9 +1,11 @@
 //! Stores that are wrong on purpose, each in one way: the proof that the cases find what they are there for.
 //!
-//! Each [`Defect`] breaks a line of the storage contract. [`Defective`] makes it out of a [`Model`]: it changes what goes in, what
-//! comes out, or what a transaction does to the content, so that the model itself stays correct and knows nothing of defects.
+//! Each [`Defect`] breaks one line of the storage contract. [`Defective`] makes it out of a [`Model`]: it changes what goes in,
+//! what comes out, or what a transaction does to the content. The model itself stays correct and knows nothing of defects.
 //!
-//! A case that no defect fails may be left out without anybody noticing; a defect that fails no case is a hole in the suite.
+//! This crate's tests run every case on every defect. A defect that fails no case shows a hole in the suite. A case that no
+//! defect fails could be deleted without anybody noticing. The module exists only with the feature `defects`, which those tests
+//! turn on: a backend that depends on this crate does not compile it.
 
 mod answers;
 mod conflicts;
@@ -13,39 +15,22 @@ mod list;
 mod listings;
 mod loads;
 mod lookups;
+mod shared;
 mod store;
+mod stored;
 mod writes;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use node_storage_contract::{
-    Access, BlockHash, BlockNo, Cursor, DltCursorRepo, Network, OperationPosition, PublishedBlock, Result, SlotNo,
-    StorageError, TransactionId, TransactionIndex,
-};
+use node_storage_contract::{Access, BlockHash, BlockNo, Cursor, DltCursorRepo, Network, Result, SlotNo, StorageError};
 
-pub use list::{DEFECTS, Fault};
+pub use list::{DEFECTS, Defect, Fault};
 pub use store::DefectiveStore;
 
 use crate::StoreFactory;
 use crate::model::{Content, Model, ModelStore};
-
-/// More calls than any case makes.
-const MOST_CALLS: usize = 60_000;
-
-/// One way in which a store can be wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Defect {
-    /// What is wrong, as one word.
-    pub name: &'static str,
-    /// What is wrong, as a sentence.
-    pub description: &'static str,
-    /// The line of the storage contract, 1 to 13, that forbids it: "The storage contract" in `docs/src/architecture.md`.
-    pub line: u8,
-    /// How it is made.
-    pub fault: Fault,
-}
+use shared::{Shared, busy};
 
 impl Defect {
     /// An empty store in memory with this defect.
@@ -56,8 +41,8 @@ impl Defect {
 
 /// The factory of a store in memory with at most one fault.
 ///
-/// The calls of its stores take turns in an order that looks random and is the same in every run, where the runtime has one
-/// thread.
+/// The calls of its stores take turns in an order that looks random. On a runtime of one thread, the order is the same in every
+/// run.
 #[derive(Debug, Clone)]
 pub struct Defective {
     model: Model,
@@ -65,43 +50,8 @@ pub struct Defective {
     shared: Arc<Shared>,
 }
 
-/// What all stores of a factory share.
-#[derive(Debug, Default)]
-struct Shared {
-    /// Calls so far.
-    calls: AtomicUsize,
-    /// Calls that hold a connection.
-    connections: AtomicUsize,
-    /// Openings so far.
-    openings: AtomicUsize,
-    notes: Mutex<Notes>,
-}
-
-/// What faulty stores remember.
-#[derive(Debug, Default)]
-struct Notes {
-    /// Whether the last append was refused.
-    was_refused: bool,
-    /// Whether an opening was refused.
-    was_opening_refused: bool,
-    /// Whether a clone was dropped.
-    is_closed: bool,
-    /// Openings to write that have not been closed.
-    writers: usize,
-    /// The positions delivered, in order of delivery.
-    delivered: Vec<OperationPosition>,
-    /// Operations that were delivered again.
-    again: usize,
-    /// Operations of refused calls.
-    refused_operations: usize,
-    /// Blocks of refused calls.
-    refused_blocks: BTreeMap<BlockNo, PublishedBlock>,
-    /// Transactions of refused calls.
-    refused_transactions: BTreeMap<TransactionId, (BlockNo, TransactionIndex)>,
-}
-
 impl Defective {
-    /// A model with this fault; without one, it behaves as the model does.
+    /// A model with this fault. Without one, it behaves as the model does.
     pub fn new(fault: Option<Fault>) -> Self {
         Self {
             model: Model::default(),
@@ -110,7 +60,7 @@ impl Defective {
         }
     }
 
-    /// Opens the model as the fault does.
+    /// Opens the model in the way of the fault.
     async fn open_model(&self, network: Network, access: Access) -> Result<ModelStore> {
         let write = Access::Write { migrate: true };
         match self.fault {
@@ -135,7 +85,7 @@ impl Defective {
         }
     }
 
-    /// What the fault makes of the refusal of another network.
+    /// Refuses an opening for another network than the stored one, in the way of the fault.
     async fn another_network(&self, stored: Network, requested: Network, access: Access) -> Result<ModelStore> {
         let store = self.model.open(stored, access).await?;
         match self.fault {
@@ -201,7 +151,7 @@ impl StoreFactory for Defective {
     }
 }
 
-/// Stores a cursor, as a factory does that hands out what another test has used.
+/// Stores a cursor, as if another test had used the store before.
 async fn fill(model: &Model, network: Network) -> Result<()> {
     let store = model.open(network, Access::Write { migrate: true }).await?;
     let cursor = Cursor {
@@ -210,36 +160,4 @@ async fn fill(model: &Model, network: Network) -> Result<()> {
         hash: BlockHash::new([1; 32]),
     };
     store.advance_cursor(cursor).await
-}
-
-impl Shared {
-    /// Reads or changes the notes.
-    fn notes<T>(&self, with: impl FnOnce(&mut Notes) -> T) -> T {
-        let mut notes = self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        with(&mut notes)
-    }
-
-    /// Lets other calls run: one to three times, so that calls that began one after another do not stay in that order.
-    ///
-    /// Never ends where nobody can expect an answer any more, so that a case which asks again and again ends too.
-    async fn take_turns(&self) {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if call > MOST_CALLS {
-            std::future::pending::<()>().await;
-        }
-        for _ in 0..=call % 3 {
-            pause().await;
-        }
-    }
-}
-
-/// Lets other calls run once.
-async fn pause() {
-    tokio::task::yield_now().await;
-}
-
-fn busy() -> StorageError {
-    StorageError::Busy {
-        detail: "all connections are in use".to_owned(),
-    }
 }

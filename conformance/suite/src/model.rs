@@ -47,6 +47,7 @@ pub(crate) struct Block {
 #[derive(Debug, Clone, Default)]
 pub struct Model(Arc<Mutex<Content>>);
 
+#[cfg(feature = "defects")]
 impl Model {
     /// A model of its own with what is stored in this one now.
     pub(crate) fn copy(&self) -> Self {

@@ -5,12 +5,12 @@ use node_storage_contract::{
     OperationPosition, OperationRecord, Reason, Result, SlotNo, StorageError, TransactionId, TransactionIndex,
 };
 
-use super::Fault;
+use super::list::Fault;
 
-/// Numbers from here on are high.
+/// Numbers from this one on are high.
 const HIGH: u64 = 1 << 62;
 
-/// The header of a block, as the fault answers it.
+/// Returns the header of a block with the fault.
 pub(super) fn header(fault: Fault, stored: BlockHeader) -> Result<BlockHeader> {
     Ok(BlockHeader {
         number: block_no(fault, stored.number)?,
@@ -20,7 +20,7 @@ pub(super) fn header(fault: Fault, stored: BlockHeader) -> Result<BlockHeader> {
     })
 }
 
-/// The cursor, as the fault answers it.
+/// Returns the cursor with the fault.
 pub(super) fn cursor(fault: Fault, stored: Option<Cursor>) -> Result<Option<Cursor>> {
     match (stored, fault) {
         (None, Fault::TakesNoCursorForZero) => Ok(Some(Cursor {
@@ -43,7 +43,7 @@ pub(super) fn cursor(fault: Fault, stored: Option<Cursor>) -> Result<Option<Curs
     }
 }
 
-/// An operation, as the fault answers it.
+/// Returns an operation with the fault.
 pub(super) fn record(fault: Fault, mut stored: OperationRecord) -> Result<OperationRecord> {
     let position = &mut stored.operation.position;
     position.block = block_no(fault, position.block)?;

@@ -1,15 +1,15 @@
-//! Refusals that are not answered as the contract says.
+//! Refusals that are not those of the contract.
 
 use node_storage_contract::{Conflict, ConflictReason, StorageError, Subject};
 
-use super::Fault;
+use super::list::Fault;
 
 /// A conflict.
 pub(super) fn conflict(at: impl Into<Subject>, reason: ConflictReason) -> StorageError {
     StorageError::Conflict(Conflict { at: at.into(), reason })
 }
 
-/// What becomes of the refusal of a call whose first block is `first`; `None` where it is ignored.
+/// Returns what the fault makes of the refusal of a call whose first block is `first`; `None` if it ignores the refusal.
 pub(super) fn refusal(fault: Option<Fault>, error: StorageError, first: Option<Subject>) -> Option<StorageError> {
     let StorageError::Conflict(found) = error else {
         return Some(error);
@@ -29,7 +29,7 @@ pub(super) fn refusal(fault: Option<Fault>, error: StorageError, first: Option<S
     }
 }
 
-/// The fault that ignores conflicts for this reason.
+/// Returns the fault that ignores conflicts for this reason.
 const fn ignored_with(reason: ConflictReason) -> Fault {
     match reason {
         ConflictReason::OtherBlockHash => Fault::IgnoresOtherBlockHash,

@@ -1,13 +1,14 @@
-//! The connections of a store, where a fault is about them.
+//! The connections of a store, for the faults that are about them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use node_storage_contract::{Result, StorageError};
 
-use super::{Fault, Shared, busy};
+use super::list::Fault;
+use super::shared::{Shared, busy};
 
-/// As many connections as a store has.
+/// How many connections a store has.
 const CONNECTIONS: usize = 10;
 
 /// What a call holds until it ends.
@@ -18,7 +19,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes a connection; `Busy` where all are taken.
+    /// Takes a connection, or fails with `Busy` if all are taken.
     pub(super) async fn take(shared: &Arc<Shared>, fault: Option<Fault>) -> Result<Self> {
         let held = shared.connections.fetch_add(1, Ordering::Relaxed);
         let mut connection = Self {
@@ -40,7 +41,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Gives the connection back after this answer.
+    /// Gives the connection back, after the call has got this answer.
     pub(super) fn give_back<T, E>(mut self, answer: &Result<T, E>) {
         self.is_kept = self.fault == Some(Fault::RefusalKeepsConnection) && answer.is_err();
     }
@@ -69,7 +70,7 @@ impl OpenClone {
         }
     }
 
-    /// Refuses calls where the fault has closed the store.
+    /// Refuses calls if the fault has closed the store.
     pub(super) fn must_be_open(&self) -> Result<()> {
         if self.fault == Some(Fault::DroppedCloneClosesTheStore) && self.shared.notes(|notes| notes.is_closed) {
             return Err(StorageError::Unavailable {

@@ -5,11 +5,11 @@ use did_prism::proto::SignedPrismOperation;
 use node_storage_contract::{ConflictReason, OperationBytes, PublishedBlock, Result, StorageError};
 use prost::Message;
 
-use super::Fault;
 use super::conflicts::conflict;
+use super::list::Fault;
 use crate::model::Content;
 
-/// What is stored of a delivery.
+/// Returns what the fault stores of a delivery.
 ///
 /// # Errors
 /// A refusal that the contract does not know.

@@ -1,6 +1,17 @@
 //! The list of all defects.
 
-use super::Defect;
+/// One way in which a store can be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Defect {
+    /// What is wrong, as one word.
+    pub name: &'static str,
+    /// What is wrong, as a sentence.
+    pub description: &'static str,
+    /// The line of the storage contract, 1 to 13, that forbids it: "The storage contract" in `docs/src/architecture.md`.
+    pub line: u8,
+    /// How it is made.
+    pub fault: Fault,
+}
 
 macro_rules! defects {
     ($($(#[doc = $text:literal])+ $name:ident, $line:literal;)*) => {
@@ -36,7 +47,7 @@ defects! {
     DropsOperationBytes, 1;
     /// The hash of the cursor comes back as zeros.
     DropsCursorHash, 6;
-    /// The reason for ignoring an operation comes back as `unknown`.
+    /// The reason for ignoring an operation comes back empty.
     DropsReason, 7;
     /// Whether an operation lists its DID comes back as no.
     DropsListing, 7;
@@ -122,11 +133,11 @@ defects! {
     ListsInTextOrder, 3;
     /// The operations of a DID come from the last to the first.
     ListsOperationsOfDidBackward, 3;
-    /// A page begins with the row it was to begin after.
+    /// A page begins with the row that it should begin after.
     PageRepeatsItsStart, 9;
-    /// A page holds a row more than its limit.
+    /// A page holds one row more than its limit.
     PageHoldsOneMore, 9;
-    /// A page holds a row less than its limit.
+    /// A full page holds one row less than its limit.
     PageHoldsOneLess, 9;
     /// Each page but the first lacks its first row.
     PageSkipsItsFirstRow, 9;
@@ -138,9 +149,9 @@ defects! {
     PageHoldsAtMost1000, 9;
     /// A page holds at most 9,999 rows, whatever its limit.
     PageHoldsAtMost9999, 9;
-    /// The last row of a full page lacks what was indexed.
+    /// The last row of a full page has no outcome of indexing.
     LastRowOfFullPageIsUnindexed, 9;
-    /// A page of what was published lacks what is indexed.
+    /// A page of what was published leaves out the indexed operations.
     PublishedPageLacksIndexed, 9;
     /// Rows of what was published have the slot of the first row of their page.
     PublishedRowsShareTheirSlot, 1;
@@ -196,7 +207,7 @@ defects! {
     CutsChainsAt200, 7;
     /// The owner of an unknown storage operation is the one that was found last.
     FindsOwnersOfUnknown, 7;
-    /// A DID is listed once any operation is routed to it.
+    /// A DID is listed as soon as any operation is routed to it.
     ListsUncreatedDids, 7;
     /// A DID that is created again is listed at the later position.
     ListsLatestCreate, 7;
@@ -242,7 +253,7 @@ defects! {
     IgnoresEntryTwice, 7;
 
     // Conflicts that are handled wrongly.
-    /// What contradicts a stored block is dropped silently, and the rest of the call stored.
+    /// What contradicts a stored block is dropped silently, and the rest of the call is stored.
     KeepsStoredBlockSilently, 1;
     /// A stored block is replaced by what is delivered under its number.
     ReplacesStoredBlock, 1;
@@ -266,11 +277,11 @@ defects! {
     StoresTransactionIdTwice, 1;
     /// Of the new blocks of a call, the lowest alone has the ids of its transactions looked up.
     ChecksTransactionIdsOfLowestBlockAlone, 1;
-    /// The call after its first new block ends at a stored one.
+    /// A call ends at the first stored block that comes after a new one.
     StopsAtStoredBlockAfterNewOnes, 1;
     /// The other blocks of a refused call are stored.
     StoresRestOfRefusedCall, 1;
-    /// A refused write is committed as far as it came.
+    /// A refused write is committed up to the conflict.
     CommitsRefusedWrites, 2;
     /// The append after a refused one is lost.
     LosesCallAfterConflict, 11;
@@ -280,11 +291,11 @@ defects! {
     RemembersRefusedTransactionIds, 1;
     /// The blocks of a refused call are taken for stored.
     RemembersRefusedBlocks, 1;
-    /// A conflict names the first block of its call, whichever contradicts.
+    /// A conflict names the first block of its call instead of the one that contradicts.
     NamesFirstBlockInConflict, 1;
-    /// A conflict is answered as damage.
+    /// A conflict is reported as damage.
     ConflictIsDamage, 11;
-    /// A conflict is answered as if it passed by waiting.
+    /// A conflict is reported as if waiting could help.
     ConflictIsRetryable, 11;
 
     // Appends.
@@ -316,11 +327,11 @@ defects! {
     RedeliveryResetsOutcomes, 1;
 
     // Loads.
-    /// A load goes onto whatever is stored.
+    /// A load accepts a store whatever it holds.
     LoadsOntoAnything, 2;
-    /// A load goes onto anything with as many operations.
+    /// A load accepts a store that holds as many operations as expected.
     LoadComparesCountsAlone, 2;
-    /// A load asks its source before it looks at what is stored.
+    /// A load asks its source before it compares what is stored.
     LoadAsksBeforeItJudges, 2;
     /// A load removes what is stored.
     LoadReplacesWhatIsStored, 2;
@@ -332,9 +343,9 @@ defects! {
     LoadsFirstChunkAlone, 2;
     /// A load refuses chunks whose blocks do not come in order.
     LoadRefusesUnorderedChunks, 3;
-    /// A load passes over blocks that do not stand above what is there.
+    /// A load passes over blocks that are not above what is stored.
     LoadPassesOverKnownBlocks, 2;
-    /// A load passes over transactions whose id is there.
+    /// A load passes over transactions whose id is stored.
     LoadPassesOverKnownTransactions, 2;
     /// A load stores at most 65,535 operations of a transaction.
     LoadCutsTransactionsAt65535Operations, 2;
@@ -344,11 +355,11 @@ defects! {
     LoadForgetsCursorAlone, 2;
     /// A load that brings no cursor leaves the one that was stored.
     LoadWithoutCursorLeavesTheOldOne, 2;
-    /// A store opened to read answers a load as if it brought nothing.
+    /// A store opened to read accepts a load and stores nothing.
     ReadersMayLoad, 10;
 
     // The cursor.
-    /// No cursor is answered as slot 0 and block 0.
+    /// No cursor comes back as slot 0 and block 0.
     TakesNoCursorForZero, 6;
     /// A lower cursor replaces a higher one.
     MovesCursorBackward, 6;
@@ -362,23 +373,23 @@ defects! {
     RefusesEqualCursors, 6;
     /// The cursor is removed, then written.
     RemovesCursorToWriteIt, 6;
-    /// A clone answers the cursor that it has last seen.
+    /// A clone returns the cursor that it has last seen.
     ClonesRememberTheCursor, 9;
 
     // Indexing.
     /// Operations that a batch leaves out are marked as ignored.
     IgnoresOperationsInGaps, 7;
-    /// Entries for unknown positions are passed over, and the rest indexed.
+    /// Entries for unknown positions are passed over, and the rest is indexed.
     PassesOverUnknownPositions, 7;
     /// Unknown positions are passed over, but for the first and the last of a batch.
     PassesOverUnknownPositionsInside, 7;
     /// A batch may leave out whole blocks.
     AcceptsGapsOfWholeBlocks, 7;
-    /// A batch is taken for whole that has as many entries as operations are stored in its range.
+    /// A batch with as many entries as there are stored operations in its range is taken for complete.
     CountsEntriesToFindGaps, 7;
     /// One batch indexes at most 32,766 operations.
     CutsBatchesAt32766Entries, 7;
-    /// A refused batch is indexed up to what contradicts.
+    /// A refused batch is indexed up to the conflict.
     RefusedBatchIsIndexedUpToItsConflict, 7;
     /// Nothing from an undecodable operation on is indexed.
     StopsAtUndecodable, 7;
@@ -406,7 +417,7 @@ defects! {
     LastIndexedIsLastStored, 8;
     /// The last stored position is the watermark.
     LastStoredIsWatermark, 8;
-    /// No watermark is answered as the lowest position.
+    /// No watermark comes back as the lowest position.
     TakesNoWatermarkForLowest, 8;
     /// The bound counts an operation published twice once.
     CountsDistinctOperations, 9;
@@ -448,7 +459,7 @@ defects! {
     ReadersRefuseChangesAlone, 11;
     /// A write to a store opened to read is refused as if the store were out of order.
     ReadOnlyIsUnavailable, 11;
-    /// A store opened to read answers what was stored when it was opened.
+    /// A store opened to read returns what was stored when it was opened.
     ReadersSeeContentOfOpening, 9;
     /// Nobody can read while somebody else may write.
     WriterLocksReadersOut, 9;
@@ -472,19 +483,19 @@ defects! {
     ForgetsBlocksOnReopening, 1;
     /// Transaction ids that were stored before the store was opened again are not known.
     ForgetsTransactionIdsOnReopening, 1;
-    /// The hash of the cursor is not compared once the store was opened again.
+    /// The hash of the cursor is not compared after the store was opened again.
     ForgetsCursorHashOnReopening, 6;
     /// The factory hands out a store that something has written to.
     HandsOutAFilledStore, 10;
 
     // Concurrency.
-    /// What a write changes was read before it waited for other writes.
+    /// A write changes what it read before it waited for other writes.
     WritesWhatItReadBefore, 6;
-    /// Appends at once: one of them is lost.
+    /// One of two appends at the same time is lost.
     LosesConcurrentAppends, 6;
-    /// Index batches at once: one of them is lost.
+    /// One of two index batches at the same time is lost.
     LosesConcurrentBatches, 7;
-    /// Moves of the cursor at once: one of them is lost.
+    /// One of two moves of the cursor at the same time is lost.
     LosesConcurrentCursorMoves, 6;
     /// A refused call keeps its connection.
     RefusalKeepsConnection, 11;

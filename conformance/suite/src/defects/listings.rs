@@ -1,41 +1,16 @@
-//! Pages that do not hold the rows they should, or not in their order.
+//! Pages with wrong rows, or with rows in the wrong order.
 
 use std::future::Future;
 
 use node_storage_contract::{
-    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedRecord, RawOperationRepo, Result,
-    TransactionIndex,
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedRecord, Result, TransactionIndex,
 };
 
-use super::store::LOWEST;
-use super::{Fault, Shared};
-use crate::model::ModelStore;
+use super::list::Fault;
+use super::shared::Shared;
+use super::stored::{LOWEST, all};
 
-/// Every stored operation, by position.
-pub(super) async fn all_operations(store: &ModelStore) -> Result<Vec<OperationRecord>> {
-    all(
-        |record: &OperationRecord| record.operation.position,
-        |after, limit| store.operations_after(after, limit),
-    )
-    .await
-}
-
-/// Every row that `read` gives in pages.
-pub(super) async fn all<Row, Page: Future<Output = Result<Vec<Row>>>>(
-    position: impl Fn(&Row) -> OperationPosition,
-    read: impl Fn(Option<OperationPosition>, PageLimit) -> Page,
-) -> Result<Vec<Row>> {
-    let mut rows: Vec<Row> = Vec::new();
-    loop {
-        let page = read(rows.last().map(&position), PageLimit::MAX).await?;
-        if page.is_empty() {
-            return Ok(rows);
-        }
-        rows.extend(page);
-    }
-}
-
-/// A page of the rows that `read` gives, as the fault answers it.
+/// Returns a page of the rows that `read` reads, with the fault.
 pub(super) async fn page<Row, Page: Future<Output = Result<Vec<Row>>>>(
     fault: Fault,
     shared: &Shared,
@@ -97,7 +72,7 @@ pub(super) async fn page<Row, Page: Future<Output = Result<Vec<Row>>>>(
     Ok(rows)
 }
 
-/// What the fault makes of a page of what was published.
+/// Returns a page of published operations, with the fault.
 pub(super) fn published(fault: Option<Fault>, page: Vec<OperationRecord>) -> Vec<PublishedRecord> {
     let slot = page.first().map(|record| record.slot);
     page.into_iter()

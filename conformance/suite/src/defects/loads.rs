@@ -1,4 +1,4 @@
-//! Loads that bring something else than their source delivers, or that go where they should not.
+//! Loads that store something else than their source delivers, or that are accepted by the wrong store.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use node_storage_contract::{
     Result, StorageError, TransactionId,
 };
 
-use super::Fault;
 use super::conflicts::conflict;
+use super::list::Fault;
 use crate::model::{Content, ModelStore};
 
-/// As many operations of a transaction as are loaded where a fault cuts them.
+/// How many operations of a transaction are loaded, with the fault that cuts them.
 const MOST_OPERATIONS: usize = 65_535;
 
-/// Loads as the fault does.
+/// Loads with the fault.
 pub(super) async fn load<L: LoadSource>(
     fault: Fault,
     model: &ModelStore,
@@ -55,7 +55,7 @@ pub(super) async fn load<L: LoadSource>(
     loaded
 }
 
-/// Each chunk in a transaction of its own.
+/// Loads each chunk in a transaction of its own.
 async fn load_one_by_one<L: LoadSource>(model: &ModelStore, source: &mut L) -> Result<Appended, L::Error> {
     let mut sum = Appended::default();
     loop {
@@ -81,11 +81,11 @@ impl LoadSource for Single {
     }
 }
 
-/// What the source delivers, as the fault takes it.
+/// What the source delivers, as the fault changes it.
 struct Altered<'a, L: LoadSource> {
     fault: Fault,
     source: &'a mut L,
-    /// What was asked for too early.
+    /// What the fault asked for too early.
     asked: Option<Delivery>,
     chunks: usize,
     reached: Option<BlockNo>,

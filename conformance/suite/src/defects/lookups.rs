@@ -1,4 +1,4 @@
-//! Look-ups that find the wrong thing, or nothing.
+//! Look-ups that find the wrong thing or nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,15 @@ use node_storage_contract::{
     RawOperationRepo, Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
 };
 
-use super::Fault;
-use super::listings::all_operations;
+use super::list::Fault;
+use super::stored::all_operations;
 use super::writes::same_prefix;
 use crate::model::ModelStore;
 
-/// Of each DID's storage operations, this many have an owner where a fault cuts chains.
+/// How many storage operations of a DID have an owner, with the fault that cuts chains.
 const LONGEST_CHAIN: usize = 200;
 
-/// What is found under an id.
+/// Returns the operation that the fault finds under an id.
 pub(super) async fn operation(fault: Fault, store: &ModelStore, id: &OperationId) -> Result<Option<OperationRecord>> {
     let found = store.operation(id).await?;
     match (fault, &found) {
@@ -49,7 +49,7 @@ pub(super) async fn operation(fault: Fault, store: &ModelStore, id: &OperationId
     }
 }
 
-/// What is left of a transaction.
+/// Returns what the fault leaves of a transaction.
 pub(super) fn transaction(fault: Fault, found: TransactionRecord) -> Option<TransactionRecord> {
     let mut operations = found.operations;
     match fault {
@@ -61,7 +61,7 @@ pub(super) fn transaction(fault: Fault, found: TransactionRecord) -> Option<Tran
     TransactionRecord::from_operations(operations)
 }
 
-/// The DIDs that the fault lists; `None` where it lists the right ones.
+/// Returns the DIDs that the fault lists; `None` if it lists the right ones.
 pub(super) async fn listed_dids(fault: Fault, store: &ModelStore) -> Result<Option<Vec<ListedDid>>> {
     let is_wrong = matches!(
         fault,
@@ -92,7 +92,7 @@ pub(super) async fn listed_dids(fault: Fault, store: &ModelStore) -> Result<Opti
     Ok(Some(listed))
 }
 
-/// The owners of storage operations.
+/// Returns the owners of storage operations with the fault.
 pub(super) async fn storage_owners(
     fault: Fault,
     store: &ModelStore,
@@ -148,7 +148,7 @@ pub(super) async fn storage_owners(
     Ok(owners)
 }
 
-/// The owners of these operations, or of all where none is given, worked out from all that is stored.
+/// Computes the owners of these operations, or of all if none is given, from all stored operations.
 async fn other_owners(fault: Fault, store: &ModelStore, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
     let wanted: BTreeSet<_> = hashes.iter().collect();
     let mut owners: BTreeMap<OperationHash, StorageOwner> = BTreeMap::new();
@@ -180,7 +180,7 @@ async fn other_owners(fault: Fault, store: &ModelStore, hashes: &[OperationHash]
     Ok(owners)
 }
 
-/// The first stored transaction whose id differs from this one at most in its last byte.
+/// Returns the first stored transaction whose id differs from this one at most in its last byte.
 pub(super) fn first_with_prefix(store: &ModelStore, id: &TransactionId) -> Option<TransactionId> {
     let content = store.content();
     let mut ids = content.blocks.values().flat_map(|block| block.transactions.values());
@@ -188,14 +188,14 @@ pub(super) fn first_with_prefix(store: &ModelStore, id: &TransactionId) -> Optio
         .copied()
 }
 
-/// The first indexed DID that differs from this one at most in its last byte.
+/// Returns the first indexed DID that differs from this one at most in its last byte.
 pub(super) fn first_did_with_prefix(store: &ModelStore, did: &DidSuffix) -> Option<DidSuffix> {
     let content = store.content();
     let mut dids = content.index.values().filter_map(IndexOutcome::did);
     dids.find(|stored| same_prefix(stored.as_bytes(), did.as_bytes()))
 }
 
-/// A listed DID at the position of its last valid create.
+/// Returns a listed DID at the position of its last valid create.
 pub(super) fn latest_create(store: &ModelStore, listed: ListedDid) -> ListedDid {
     let content = store.content();
     let mut entries = content.index.iter().rev();
@@ -207,7 +207,7 @@ pub(super) fn latest_create(store: &ModelStore, listed: ListedDid) -> ListedDid 
     })
 }
 
-/// Whether an operation was not routed as one on a storage entry.
+/// Whether an operation is not one on a storage entry, as indexing has routed it.
 pub(super) const fn is_no_storage_operation(record: &OperationRecord) -> bool {
     !matches!(record.indexing, Some(IndexOutcome::Storage { .. }))
 }

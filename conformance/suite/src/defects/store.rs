@@ -1,21 +1,24 @@
-//! The store around a backend that makes it wrong.
+//! The store around a model that makes it wrong.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use node_storage_contract::{
     Appended, BlockHeader, BlockNo, ConflictReason, Cursor, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
     IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
-    OperationId, OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
-    RawOperationRepo, Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
+    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
+    Result, StorageError, StorageOwner, Subject, TransactionId, TransactionRecord,
 };
 
 use super::conflicts::{conflict, refusal};
 use super::connections::{Connection, OpenClone};
-use super::listings::{all_operations, page, published};
-use super::{Fault, Shared, answers, deliveries, loads, lookups, pause, writes};
+use super::list::Fault;
+use super::listings::{page, published};
+use super::shared::{Shared, pause};
+use super::stored::{LOWEST, all_operations};
+use super::{answers, deliveries, loads, lookups, writes};
 use crate::model::{Content, ModelStore};
 
-/// As many operations of a DID as are listed where a fault cuts the list.
+/// How many operations of a DID are listed, with the fault that cuts the list.
 const MOST_OPERATIONS_OF_DID: usize = 200;
 
 /// A model with at most one fault.
@@ -25,17 +28,17 @@ pub struct DefectiveStore {
     fault: Option<Fault>,
     shared: Arc<Shared>,
     is_reopened: bool,
-    /// What this clone believes the cursor to be, where it believes anything.
+    /// What this clone remembers of the cursor.
     remembered: Mutex<Remembered>,
     open: OpenClone,
 }
 
-/// What a clone has in its memory.
+/// What a clone remembers.
 #[derive(Debug, Clone, Copy, Default)]
 enum Remembered {
     #[default]
     Nothing,
-    /// The cursor as it was, or that there was none.
+    /// The cursor of that time; `None` if there was none.
     Cursor(Option<Cursor>),
 }
 
@@ -81,7 +84,7 @@ impl DefectiveStore {
         }
     }
 
-    /// Answers a call after others had their turn.
+    /// Does the work of a call after others had their turn.
     async fn call<T: Send>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
         self.open.must_be_open()?;
         let connection = Connection::take(&self.shared, self.fault).await?;
@@ -91,7 +94,7 @@ impl DefectiveStore {
         answer
     }
 
-    /// The work of one transaction: on a copy of the content that is kept if it succeeds, or as the fault does it.
+    /// Does the work of one transaction: on a copy of the content, which is kept if the work succeeds. The fault changes this.
     async fn write<T: Send>(
         &self,
         fault: Fault,
@@ -139,7 +142,7 @@ impl DefectiveStore {
         answer
     }
 
-    /// The answer to a write that has no effect, for a store that was opened to read.
+    /// Accepts a write without effect in a store that was opened to read, and refuses any other.
     fn answer_unchanged<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
         let mut changed = self.inner.content().clone();
         let before = (changed.cursor, changed.blocks.len(), changed.index.len());
@@ -150,7 +153,7 @@ impl DefectiveStore {
         }
     }
 
-    /// Records as the fault answers them.
+    /// Returns these records with the fault.
     fn records(&self, stored: Vec<OperationRecord>) -> Result<Vec<OperationRecord>> {
         let Some(fault) = self.fault else { return Ok(stored) };
         stored
@@ -159,7 +162,7 @@ impl DefectiveStore {
             .collect()
     }
 
-    /// As [`Self::records`], of a page.
+    /// Returns the records of a page with the fault.
     fn page_of_records(&self, stored: Vec<OperationRecord>, limit: PageLimit) -> Result<Vec<OperationRecord>> {
         let mut rows = self.records(stored)?;
         let is_full = u32::try_from(rows.len()) == Ok(limit.get());
@@ -213,7 +216,7 @@ impl DefectiveStore {
         let Ok(appended) = appended else {
             self.note_refusal(&blocks);
             if fault == Fault::StoresRestOfRefusedCall {
-                // Some of them are refused again.
+                // Some of them are refused again; that is no matter here.
                 for block in &blocks {
                     let _ = self.inner.append(std::slice::from_ref(block), at(block)).await;
                 }
@@ -238,7 +241,7 @@ impl DefectiveStore {
         Ok(answer)
     }
 
-    /// Notes what was refused, for faults that do not forget it.
+    /// Notes what was refused, for the faults that do not forget it.
     fn note_refusal(&self, blocks: &[PublishedBlock]) {
         self.shared.notes(|notes| {
             notes.was_refused = true;
@@ -254,7 +257,7 @@ impl DefectiveStore {
         });
     }
 
-    /// Refuses what contradicts a refused call, where the fault takes that for stored.
+    /// Refuses what contradicts a refused call, if the fault takes that call for stored.
     fn must_not_be_remembered(&self, fault: Fault, blocks: &[PublishedBlock]) -> Result<()> {
         self.shared.notes(|notes| {
             for block in blocks {
@@ -296,7 +299,7 @@ impl DefectiveStore {
         Ok(sum)
     }
 
-    /// The number of operations as the fault counts them.
+    /// Returns the number of operations with the fault.
     fn counted(&self, fault: Fault, mut operations: u64) -> u64 {
         let (again, refused) = self.shared.notes(|notes| (notes.again, notes.refused_operations));
         let more = match fault {
@@ -311,18 +314,11 @@ impl DefectiveStore {
         operations
     }
 
-    /// The answer to a write that was refused.
+    /// Returns what the fault answers to a write that was refused.
     fn refused<T>(&self, error: StorageError, first: Option<Subject>, ignored: T) -> Result<T> {
         refusal(self.fault, error, first).map_or(Ok(ignored), Err)
     }
 }
-
-/// The lowest position.
-pub(super) const LOWEST: OperationPosition = OperationPosition {
-    block: BlockNo::MIN,
-    absn: TransactionIndex::MIN,
-    osn: OperationIndex::MIN,
-};
 
 /// What a transaction changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,7 +328,7 @@ enum Kind {
     Cursor,
 }
 
-/// The cursor that stands at a block.
+/// Returns the cursor at a block.
 fn at(block: &PublishedBlock) -> Cursor {
     Cursor::at(&block.into())
 }
@@ -475,7 +471,7 @@ impl RawOperationRepo for DefectiveStore {
     }
 }
 
-/// The position of a record.
+/// Returns the position of a record.
 const fn position_of(record: &OperationRecord) -> OperationPosition {
     record.operation.position
 }

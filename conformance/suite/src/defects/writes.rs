@@ -7,10 +7,11 @@ use node_storage_contract::{
     OperationPosition, PublishedBlock, PublishedOperation, PublishedTransaction, Reason, Result, StorageError, Subject,
 };
 
-use super::Fault;
+use super::conflicts::conflict;
+use super::list::Fault;
 use crate::model::{Block, Content};
 
-/// Appends as the fault does: what a correct store would refuse, it may mend and accept.
+/// Appends with the fault, which may change and accept what a correct store refuses.
 pub(super) fn append(
     fault: Fault,
     content: &mut Content,
@@ -66,7 +67,7 @@ pub(super) fn append(
     Ok(appended)
 }
 
-/// What the fault does behind an append that was accepted.
+/// Does what the fault does after an append that was accepted.
 fn after_append(
     fault: Fault,
     content: &mut Content,
@@ -128,7 +129,7 @@ fn set_times(content: &mut Content, numbers: &[BlockNo], times: impl Iterator<It
     }
 }
 
-/// Makes a block that is delivered again equal to the stored one in what the fault does not compare.
+/// Makes a block that is delivered again equal to the stored one, in everything that the fault does not compare.
 fn forgive(fault: Fault, known: &Block, delivered: &mut PublishedBlock, is_lowest: bool) {
     match fault {
         Fault::KeepsStoredBlockSilently | Fault::ForgetsBlocksOnReopening => *delivered = published(known),
@@ -179,7 +180,7 @@ pub(super) fn same_prefix(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).take(31).all(|(one, other)| one == other)
 }
 
-/// A stored block as it could have been delivered.
+/// Returns a stored block as it could have been delivered.
 fn published(block: &Block) -> PublishedBlock {
     let transactions = block.transactions.iter().map(|(absn, id)| PublishedTransaction {
         absn: *absn,
@@ -212,7 +213,7 @@ const fn block_of(at: Subject) -> Option<BlockNo> {
     }
 }
 
-/// Changes the content or the delivery so that the conflict is gone; answers whether the fault does that.
+/// Changes the content or the delivery so that the conflict is gone. Returns whether the fault does that.
 fn mend_block(fault: Fault, conflict: &Conflict, content: &mut Content, delivered: &mut [PublishedBlock]) -> bool {
     let lowest = delivered.iter().map(|block| block.number).min();
     let Some(number) = block_of(conflict.at) else {
@@ -246,7 +247,7 @@ fn mend_block(fault: Fault, conflict: &Conflict, content: &mut Content, delivere
     true
 }
 
-/// As [`mend_block`], where the cursor `at` contradicts.
+/// Does the same for a conflict of the cursor `at`.
 fn mend_cursor(fault: Fault, reason: ConflictReason, content: &mut Content, at: Cursor) -> bool {
     let ConflictReason::CursorFork { stored } = reason else {
         let ConflictReason::CursorOrder { stored } = reason else {
@@ -269,7 +270,7 @@ fn mend_cursor(fault: Fault, reason: ConflictReason, content: &mut Content, at: 
     is_mended
 }
 
-/// Moves the cursor as the fault does.
+/// Moves the cursor with the fault.
 pub(super) fn move_cursor(fault: Fault, content: &mut Content, cursor: Cursor) -> Result<()> {
     let before = content.cursor;
     match content.move_cursor(cursor) {
@@ -281,16 +282,10 @@ pub(super) fn move_cursor(fault: Fault, content: &mut Content, cursor: Cursor) -
                     content.cursor = Some(cursor);
                 }
                 (Fault::RefusesLowerCursors, Some(stored)) if order == Some(std::cmp::Ordering::Less) => {
-                    return Err(super::conflicts::conflict(
-                        cursor,
-                        ConflictReason::CursorOrder { stored },
-                    ));
+                    return Err(conflict(cursor, ConflictReason::CursorOrder { stored }));
                 }
                 (Fault::RefusesEqualCursors, Some(stored)) if stored == cursor => {
-                    return Err(super::conflicts::conflict(
-                        cursor,
-                        ConflictReason::CursorOrder { stored },
-                    ));
+                    return Err(conflict(cursor, ConflictReason::CursorOrder { stored }));
                 }
                 _ => {}
             }
@@ -300,14 +295,14 @@ pub(super) fn move_cursor(fault: Fault, content: &mut Content, cursor: Cursor) -
     }
 }
 
-/// What an operation that a batch leaves out is indexed as, where a fault accepts that.
+/// The outcome of an operation that a batch leaves out, with a fault that accepts such a batch.
 fn left_out() -> IndexOutcome {
     IndexOutcome::Ignored {
         reason: Reason::new("left out"),
     }
 }
 
-/// Indexes a batch as the fault does.
+/// Indexes a batch with the fault.
 pub(super) fn index(fault: Fault, content: &mut Content, mut batch: Vec<IndexEntry>) -> Result<Indexed> {
     let watermark = content.watermark();
     change_batch(fault, content, &mut batch)?;
@@ -341,7 +336,7 @@ pub(super) fn index(fault: Fault, content: &mut Content, mut batch: Vec<IndexEnt
     Ok(indexed)
 }
 
-/// What the fault makes of a batch before it is judged.
+/// Changes a batch before it is judged, if the fault does that.
 fn change_batch(fault: Fault, content: &Content, batch: &mut Vec<IndexEntry>) -> Result<()> {
     let watermark = content.watermark();
     match fault {
@@ -356,12 +351,12 @@ fn change_batch(fault: Fault, content: &Content, batch: &mut Vec<IndexEntry>) ->
             let mut pairs = batch.windows(2);
             let disorder = pairs.find(|pair| matches!(pair, [one, next] if one.position > next.position));
             if let Some([_, next]) = disorder {
-                return Err(super::conflicts::conflict(next.position, ConflictReason::IndexGap));
+                return Err(conflict(next.position, ConflictReason::IndexGap));
             }
         }
         Fault::RefusesEntriesBelowWatermark => {
             if let Some(entry) = batch.iter().find(|entry| Some(entry.position) <= watermark) {
-                return Err(super::conflicts::conflict(entry.position, ConflictReason::IndexedTwice));
+                return Err(conflict(entry.position, ConflictReason::IndexedTwice));
             }
         }
         Fault::PairsOutcomesInOrderOfDelivery => {
@@ -404,7 +399,7 @@ fn change_batch(fault: Fault, content: &Content, batch: &mut Vec<IndexEntry>) ->
     Ok(())
 }
 
-/// Changes the batch so that the conflict is gone; answers whether the fault does that.
+/// Changes the batch so that the conflict is gone. Returns whether the fault does that.
 fn mend_batch(fault: Fault, conflict: &Conflict, batch: &mut Vec<IndexEntry>) -> bool {
     let Subject::Operation(position) = conflict.at else {
         return false;
@@ -436,7 +431,7 @@ fn mend_batch(fault: Fault, conflict: &Conflict, batch: &mut Vec<IndexEntry>) ->
     is_mended
 }
 
-/// Indexes what stands above the watermark and below the conflict.
+/// Indexes what is above the watermark and below the conflict.
 fn index_up_to(conflict: &Conflict, content: &mut Content, batch: &[IndexEntry]) {
     let watermark = content.watermark();
     let stored = content.positions();
@@ -451,7 +446,7 @@ fn index_up_to(conflict: &Conflict, content: &mut Content, batch: &[IndexEntry])
     }
 }
 
-/// What others see of a write before its end, where it is not one transaction.
+/// Returns what others see of a write before its end; `None` if the write is one transaction.
 pub(super) fn uncommitted(fault: Fault, before: &Content, changed: &Content) -> Option<Content> {
     let mut shown = match fault {
         Fault::WritesCursorAfterBlocks => Content {
