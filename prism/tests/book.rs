@@ -101,6 +101,38 @@ fn anchors(page: &File) -> BTreeSet<String> {
     anchors
 }
 
+/// A piece of a page: a span of code, or what is between two of them.
+struct Piece {
+    /// The line on which it begins.
+    line: usize,
+    is_code: bool,
+    text: String,
+}
+
+/// The page outside of fenced code blocks, in pieces. A span of code may go over the end of a line, not of a paragraph.
+fn pieces(page: &File) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut is_code = false;
+    for (line, text) in page.prose() {
+        is_code &= !text.trim().is_empty();
+        for (index, part) in text.split('`').enumerate() {
+            is_code ^= index > 0;
+            match pieces.last_mut() {
+                Some(last) if index == 0 && last.is_code && is_code => {
+                    last.text.push(' ');
+                    last.text.push_str(part.trim_start());
+                }
+                _ => pieces.push(Piece {
+                    line,
+                    is_code,
+                    text: part.to_owned(),
+                }),
+            }
+        }
+    }
+    pieces
+}
+
 /// The text between backticks, on one line.
 fn code_spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
@@ -291,14 +323,13 @@ fn every_case_names_the_tests_that_carry_it() {
     assert_none(&problems);
 }
 
-/// The targets of a page's links, each with its line.
+/// The targets of a page's links, each with its line. What is code is no link.
 fn links(page: &File) -> Vec<(usize, String)> {
     let mut links = Vec::new();
-    for (number, line) in page.prose() {
-        // What is code is no link.
-        let text: String = line.split('`').step_by(2).collect::<Vec<_>>().join("code");
-        for rest in text.split("](").skip(1) {
-            links.push((number, rest.split([')', ' ']).next().unwrap_or_default().to_owned()));
+    for piece in pieces(page).iter().filter(|piece| !piece.is_code) {
+        // The text of a link may end in code, so that its target begins the next piece.
+        for rest in piece.text.split("](").skip(1) {
+            links.push((piece.line, rest.split([')', ' ']).next().unwrap_or_default().to_owned()));
         }
     }
     links
@@ -376,16 +407,18 @@ fn every_recipe_that_is_named_is_in_the_justfile() {
     assert!(recipes.contains("test"), "{recipes:?}");
     let mut problems = Vec::new();
     for page in files.iter().filter(|file| file.has_extension("md")) {
-        for (number, line) in (1..).zip(page.text.lines()) {
-            // A command is a span of code, or a line of a block of code.
-            for command in code_spans(line).chain([line.trim()]) {
-                let mut words = command.split_whitespace();
-                let recipe = words.next().filter(|word| *word == "just").and_then(|_| words.next());
-                let is_name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase());
-                let is_code = command != line.trim() || line.starts_with("    ");
-                if let Some(recipe) = recipe.filter(|recipe| is_code && is_name(recipe) && !recipes.contains(recipe)) {
-                    problems.push(format!("{}:{number}: the justfile has no recipe {recipe}", page.path));
-                }
+        // A command is a span of code, or a line of a block of code.
+        let spans = pieces(page).into_iter().filter(|piece| piece.is_code);
+        let spans = spans.map(|piece| (piece.line, piece.text));
+        let is_code = |line: &&str| line.starts_with("    ") || line.starts_with("$ ");
+        let lines = (1..).zip(page.text.lines()).filter(|(_, line)| is_code(line));
+        for (number, command) in spans.chain(lines.map(|(number, line)| (number, line.to_owned()))) {
+            let Some(arguments) = command.trim_start_matches(['$', ' ']).strip_prefix("just ") else {
+                continue;
+            };
+            let recipe = arguments.split_whitespace().next().unwrap_or_default();
+            if recipe.starts_with(|c: char| c.is_ascii_lowercase()) && !recipes.contains(recipe) {
+                problems.push(format!("{}:{number}: the justfile has no recipe {recipe}", page.path));
             }
         }
     }
