@@ -122,7 +122,7 @@ async fn a_ledger_that_contradicts_what_is_stored_is_refused_and_changes_nothing
     }
 }
 
-// edge-cases.md#e8, edge-cases.md#e14, edge-cases.md#o14
+// edge-cases.md#e8, edge-cases.md#o14
 #[tokio::test]
 async fn malformed_prism_metadata_is_told_and_passed_over_and_the_cursor_moves() {
     let database = Database::sqlite();
