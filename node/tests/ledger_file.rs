@@ -10,6 +10,7 @@ use node_storage::DbBackend;
 use prism_fixtures::{LedgerShape, ledger, transaction};
 use rstest::rstest;
 
+// edge-cases.md#o12
 #[rstest]
 #[tokio::test]
 async fn syncing_the_same_file_again_changes_nothing(
@@ -121,6 +122,7 @@ async fn a_ledger_that_contradicts_what_is_stored_is_refused_and_changes_nothing
     }
 }
 
+// edge-cases.md#e8, edge-cases.md#o14
 #[tokio::test]
 async fn malformed_prism_metadata_is_told_and_passed_over_and_the_cursor_moves() {
     let database = Database::sqlite();
@@ -142,6 +144,7 @@ async fn malformed_prism_metadata_is_told_and_passed_over_and_the_cursor_moves()
     assert_eq!(content.cursor.unwrap().block.get(), 3);
 }
 
+// edge-cases.md#o17, edge-cases.md#o18
 #[tokio::test]
 async fn the_last_block_numbers_are_held_back_until_they_are_confirmed() {
     let database = Database::sqlite();
@@ -222,6 +225,7 @@ fn a_followed_file_that_is_cut_short_is_an_error() {
     node.end().refused(1, &["ledger.jsonl", "truncated"]);
 }
 
+// edge-cases.md#o17
 #[tokio::test]
 async fn a_ledger_of_many_batches_is_indexed_as_in_one() {
     let shape = LedgerShape {

@@ -9,6 +9,7 @@ use common::{Database, Running, Signal, blocks, lines, write_lines};
 use node_storage::DbBackend;
 use rstest::rstest;
 
+// edge-cases.md#o15
 #[rstest]
 #[tokio::test]
 async fn a_killed_indexer_comes_to_the_same_content_as_an_undisturbed_one(
@@ -43,6 +44,7 @@ async fn a_killed_indexer_comes_to_the_same_content_as_an_undisturbed_one(
     assert_eq!(killed.content().await, undisturbed.content().await);
 }
 
+// edge-cases.md#o19
 #[rstest]
 #[tokio::test]
 async fn a_signal_ends_an_indexer_with_0_and_a_cursor_that_is_right(

@@ -27,7 +27,7 @@ pub struct DidContent {
     pub(crate) context: Vec<String>,
 }
 
-/// The rule of the protocol (section 7, 1 to 6) that a content breaks.
+/// The rule that a content breaks (protocol.md#create, rules 1 to 6).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidContent {
     /// `did_data` is missing.

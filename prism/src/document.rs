@@ -1,4 +1,4 @@
-//! DID documents (PRISM protocol, section 13).
+//! DID documents (protocol.md#document).
 
 mod jwk;
 

@@ -1,4 +1,4 @@
-//! The envelope: from a transaction's metadata to its signed operations, and back (PRISM protocol, section 2).
+//! The envelope: from a transaction's metadata to its signed operations, and back (protocol.md#envelope).
 //!
 //! An entry that is malformed is an error for its reader to log and skip; it is never repaired. Whoever reads a ledger
 //! moves on either way.

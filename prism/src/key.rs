@@ -77,7 +77,7 @@ pub enum CurvePoint {
     X25519([u8; 32]),
 }
 
-/// A public key that keeps every rule for keys (PRISM protocol, sections 7.3 and 10).
+/// A public key that keeps every rule for keys (protocol.md#keys).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     id: ItemId,

@@ -95,7 +95,7 @@ bounded_number!(
     OperationIndex, u32, i32, "osn", "0 to 2^31-1"
 );
 
-/// Where an operation stands on the ledger. Operations are ordered by it (PRISM protocol, "position and order").
+/// Where an operation stands on the ledger. Operations are ordered by it (protocol.md#order).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationPosition {
     /// The block.

@@ -1,4 +1,4 @@
-//! The did:prism protocol, version 1.
+//! The did:prism protocol, version 1, as docs/src/reference/protocol.md states it.
 //!
 //! From the metadata of a Cardano transaction to a DID document: envelope decoding, operations and their rules, the
 //! state machine of a DID, documents and resolution metadata. Pure functions of bytes: no I/O, no async, no clock.

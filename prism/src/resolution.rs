@@ -1,4 +1,5 @@
-//! Resolving a DID: from its operations to a document and its metadata (PRISM protocol, sections 12 to 14).
+//! Resolving a DID: from its operations to a document and its metadata (protocol.md#resolution, protocol.md#versions,
+//! protocol.md#metadata).
 
 use serde::{Serialize, Serializer};
 

@@ -9,7 +9,7 @@ pub use service_type::{InvalidServiceType, ServiceType};
 use crate::item_id::{InvalidItemId, ItemId};
 use crate::proto;
 
-/// A service that keeps every rule for services (PRISM protocol, section 11).
+/// A service that keeps every rule for services (protocol.md#services).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     id: ItemId,

@@ -86,7 +86,8 @@ impl DidState {
     }
 }
 
-/// Judges a create by every rule of section 7 except that the DID must be new, and answers with the content it gives.
+/// Judges a create by every rule except that the DID must be new (protocol.md#create, rules 1 to 7), and returns the
+/// content it gives.
 pub(crate) fn judge_create(signed: &SignedOperation, create: &proto::ProtoCreateDid) -> Result<DidContent, Rejection> {
     let content = DidContent::created_by(create)?;
     require_signature(signed, signer(signed, &content, KeyUsage::Master)?)?;

@@ -6,7 +6,7 @@ use crate::proto::UpdateDidAction;
 use crate::proto::update_did_action::Action;
 use crate::service::{InvalidService, Service};
 
-/// The rule (PRISM protocol, section 8) that an action of an update breaks.
+/// The rule that an action of an update breaks (protocol.md#update).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAction {
     /// None of the six actions that the protocol knows.

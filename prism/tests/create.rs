@@ -1,4 +1,4 @@
-//! Edge cases C: which creations make a DID.
+//! Which creations make a DID (edge-cases.md#create).
 
 mod common;
 
@@ -133,7 +133,7 @@ fn c8_fifty_services_are_accepted_fifty_one_rejected(#[case] count: usize, #[cas
     assert_eq!(creates(&creation(vec![], services, &[])), accepted);
 }
 
-/// Ids of keys (C9) and of services (C10): a non-empty URI fragment of at most 50 characters.
+/// Ids of keys (edge-cases.md#c9) and of services (edge-cases.md#c10): a non-empty URI fragment of at most 50 characters.
 const IDS: [(&str, bool); 31] = [
     ("a", true),
     ("master-1._~", true),

@@ -1,4 +1,4 @@
-//! Edge cases D: the end of a DID.
+//! The end of a DID (edge-cases.md#deactivate).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Edge cases I, as far as they are about documents: members, contexts, keys and order.
+//! Documents: members, contexts, keys and order (edge-cases.md#resolution).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

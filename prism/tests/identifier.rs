@@ -1,4 +1,4 @@
-//! Edge cases I: DIDs as text, and what they resolve to.
+//! DIDs as text, and what they resolve to (edge-cases.md#resolution).
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

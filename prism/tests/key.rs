@@ -1,4 +1,4 @@
-//! Edge cases C, as far as they are about public keys: curves, usages and encodings.
+//! Public keys of a creation: curves, usages and encodings (edge-cases.md#create).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Edge cases O, as far as the protocol alone decides: order, repeats and operations without effect.
+//! Order, repeats and operations without effect, as far as the protocol alone decides (edge-cases.md#order).
 
 mod common;
 
@@ -56,6 +56,7 @@ fn o2_an_update_before_its_create_is_ignored() {
     assert_eq!(history.metadata()["versionId"], identity.suffix().to_string());
 }
 
+// edge-cases.md#e19
 #[test]
 fn o3_transactions_of_a_block_count_in_the_order_of_absn() {
     let mut identity = Identity::new(SEED, 0);

@@ -1,4 +1,4 @@
-//! Edge cases Y: unusual encodings, hostile bytes, protocol version updates.
+//! Unusual encodings, hostile bytes, protocol version updates (edge-cases.md#robustness).
 
 mod common;
 

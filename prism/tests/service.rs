@@ -1,4 +1,4 @@
-//! Edge cases S: type and endpoint of a service.
+//! Type and endpoint of a service (edge-cases.md#services).
 #![allow(clippy::unwrap_used, reason = "a surprise in a helper fails the test that asked")]
 
 mod common;

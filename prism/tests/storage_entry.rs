@@ -1,4 +1,4 @@
-//! Edge cases V: storage entries.
+//! Storage entries (edge-cases.md#storage-entries).
 
 mod common;
 
@@ -190,6 +190,7 @@ fn v6_the_owner_is_named_by_32_bytes() {
     }
 }
 
+// edge-cases.md#v11
 #[test]
 fn v7_an_event_links_to_the_last_event_of_its_entry() {
     let (mut identity, mut history) = published();
@@ -213,7 +214,7 @@ fn v7_an_event_links_to_the_last_event_of_its_entry() {
             !history.publish(&identity.sign_storage(&update_storage_entry(&previous, Some(data("wrong"))))),
             "{name}"
         );
-        // V11: a deactivation is held to the same link.
+        // A deactivation is held to the same link.
         assert!(
             !history.publish(&identity.sign_storage(&deactivate_storage_entry(&previous))),
             "{name}"
@@ -291,7 +292,7 @@ fn v12_data_must_be_present_and_may_be_empty() {
     assert_eq!(history.entry_data(create.hash), Some(StorageData::Bytes(vec![])));
 }
 
-/// V19 too: whoever reads an entry is told its kind.
+/// Whoever reads an entry is told its kind.
 #[test]
 fn v12_v19_an_update_may_replace_data_of_one_kind_by_another() {
     let (identity, mut history) = published();

@@ -1,4 +1,4 @@
-//! Edge cases U: which updates change a DID, and how.
+//! Which updates change a DID, and how (edge-cases.md#update).
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! `versionId` and `versionTime` (PRISM protocol, section 14).
+//! `versionId` and `versionTime` (protocol.md#versions).
 #![allow(clippy::unwrap_used, reason = "a surprise in a helper fails the test that asked")]
 
 mod common;

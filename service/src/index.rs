@@ -316,6 +316,7 @@ mod tests {
         assert_eq!(outcomes, expected);
     }
 
+    // edge-cases.md#v8
     #[test]
     fn a_storage_change_before_the_operation_it_follows_is_ignored_for_good() {
         let mut identity = Identity::new(1, 1);
@@ -354,6 +355,7 @@ mod tests {
         ));
     }
 
+    // edge-cases.md#o13
     #[test]
     fn bytes_that_are_no_operation_are_undecodable_and_do_not_stop_the_batch() {
         let identity = Identity::new(1, 1);
@@ -367,6 +369,7 @@ mod tests {
         ));
     }
 
+    // edge-cases.md#o15
     #[test]
     fn a_full_page_is_cut_where_its_last_transaction_begins() {
         let block = block(1, 1, 20, [vec![vec![0], vec![1]], vec![vec![2], vec![3]]]);

@@ -189,6 +189,7 @@ mod tests {
         chosen(&[accept])
     }
 
+    // edge-cases.md#h1
     #[test]
     fn the_document_is_sent_where_the_client_has_no_preference() {
         assert_eq!(chosen(&[]), Some("application/did"));
@@ -204,6 +205,7 @@ mod tests {
         }
     }
 
+    // edge-cases.md#h3
     #[test]
     fn each_type_is_answered_with_itself() {
         for representation in &REPRESENTATIONS {
@@ -214,6 +216,7 @@ mod tests {
         }
     }
 
+    // edge-cases.md#h2
     #[test]
     fn blanks_case_and_parameters_do_not_matter() {
         for accept in [
@@ -229,6 +232,7 @@ mod tests {
         }
     }
 
+    // edge-cases.md#h3
     #[test]
     fn the_profile_tells_a_result_from_a_document() {
         let result = r#"application/ld+json;profile="https://w3id.org/did-resolution""#;
@@ -247,6 +251,7 @@ mod tests {
         }
     }
 
+    // edge-cases.md#h2
     #[test]
     fn weight_comes_before_order_and_order_before_our_own() {
         for (accept, expected) in [
@@ -292,6 +297,7 @@ mod tests {
         assert_eq!(chosen_of("*/*;q=0.0"), None);
     }
 
+    // edge-cases.md#h4
     #[test]
     fn other_types_and_malformed_ranges_are_not_acceptable() {
         for accept in [

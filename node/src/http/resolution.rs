@@ -1,4 +1,4 @@
-//! DID resolution over HTTP (W3C DID Resolution, "HTTP(S) Binding"; PRISM protocol, sections 12 to 14).
+//! DID resolution over HTTP (W3C DID Resolution, "HTTP(S) Binding"; protocol.md#resolution).
 
 mod error;
 mod response;

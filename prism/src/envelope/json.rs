@@ -41,6 +41,7 @@ mod tests {
 
     use super::*;
 
+    // edge-cases.md#e10
     #[test]
     fn chunks_are_0x_and_pairs_of_hexadecimal_digits() {
         for chunks in [

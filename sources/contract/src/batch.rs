@@ -155,6 +155,7 @@ mod tests {
         taken
     }
 
+    // edge-cases.md#o16
     #[test]
     fn a_batch_is_cut_by_blocks_operations_and_bytes_between_blocks() {
         assert_eq!(batches(&[&[], &[], &[], &[]]), [vec![1, 2, 3], vec![4]]);
@@ -162,6 +163,7 @@ mod tests {
         assert_eq!(batches(&[&[60], &[60], &[1]]), [vec![1], vec![2, 3]]);
     }
 
+    // edge-cases.md#o16
     #[test]
     fn a_block_beyond_the_limits_goes_alone_and_whole() {
         assert_eq!(batches(&[&[1], &[1; 9], &[1]]), [vec![1], vec![2], vec![3]]);

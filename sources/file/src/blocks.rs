@@ -171,6 +171,7 @@ mod tests {
         assert_eq!(seen, [vec![], vec![], vec![3], vec![4], vec![9]]);
     }
 
+    // edge-cases.md#o18
     #[test]
     fn the_last_block_numbers_below_the_highest_are_held_back() {
         let mut blocks = Blocks::new(2);

@@ -64,6 +64,7 @@ pub async fn higher_stored_cursor_stays(factory: &impl StoreFactory) {
 }
 
 /// A stored block delivered again with identical content is a no-op, at the cursor and below it.
+// edge-cases.md#o12
 pub async fn redelivered_block_is_a_no_op(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let all = blocks([1, 2, 3]);
@@ -174,6 +175,7 @@ pub async fn transaction_without_operations_stores_nothing(factory: &impl StoreF
 }
 
 /// A call without blocks moves the cursor alone.
+// edge-cases.md#o19
 pub async fn call_without_blocks_moves_the_cursor(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let first = cursor(40, 2);

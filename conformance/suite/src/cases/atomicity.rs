@@ -32,6 +32,7 @@ pub(crate) async fn interrupted_after<F: Future>(steps: usize, future: F) -> Opt
 }
 
 /// An append that is dropped at any of its steps has stored everything or nothing, and the next one goes through.
+// edge-cases.md#o13
 pub async fn dropped_append_is_stored_whole_or_not_at_all(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let mut stored = blocks([0]);
@@ -60,6 +61,7 @@ pub async fn dropped_append_is_stored_whole_or_not_at_all(factory: &impl StoreFa
 }
 
 /// An index batch that is dropped at any of its steps has stored all entries and the watermark, or none.
+// edge-cases.md#o15
 pub async fn dropped_index_batch_is_stored_whole_or_not_at_all(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let all = blocks(1..=60);

@@ -161,6 +161,7 @@ pub async fn other_transaction_id_is_a_conflict(factory: &impl StoreFactory) {
 }
 
 /// A block with operations below the cursor that is not stored: it was passed, or came without operations.
+// edge-cases.md#o4
 pub async fn unknown_block_below_the_cursor_is_a_conflict(factory: &impl StoreFactory) {
     let store = open(factory).await;
     append(&store, &[block(1), block_with(3, vec![]), block(5)]).await;
@@ -304,6 +305,7 @@ pub async fn stored_transaction_id_elsewhere_is_a_conflict(factory: &impl StoreF
 }
 
 /// Nothing of a refused call is known afterwards: its blocks may come with other content, its transactions elsewhere.
+// edge-cases.md#o13
 pub async fn content_of_a_refused_call_is_forgotten(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
     let stored = [1, 2, 3].map(block);

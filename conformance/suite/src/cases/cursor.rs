@@ -28,6 +28,7 @@ pub async fn cursor_moves_forward_alone(factory: &impl StoreFactory) {
 }
 
 /// A cursor at slot 0 and block 0 whose hash is zeros is one, and not none.
+// edge-cases.md#o21
 pub async fn lowest_cursor_is_a_cursor(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let lowest = Cursor {

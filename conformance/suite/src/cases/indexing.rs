@@ -92,6 +92,7 @@ pub async fn empty_batch_does_nothing(factory: &impl StoreFactory) {
 }
 
 /// Indexed, ignored and undecodable operations all pass the watermark, and every field of an outcome comes back.
+// edge-cases.md#o13
 pub async fn every_outcome_passes_the_watermark(factory: &impl StoreFactory) {
     let (store, all, places) = with_three_blocks(factory).await;
     let undecodable = |at, reason: &str| IndexEntry {

@@ -15,6 +15,7 @@ use crate::expected::{index_entries, records};
 use crate::factory::open;
 
 /// Nothing is found in an empty store, and that is no error.
+// edge-cases.md#o22
 pub async fn nothing_is_found_in_an_empty_store(factory: &impl StoreFactory) {
     let store = open(factory).await;
     assert_eq!(store.block(block(1).number).await.unwrap(), None);
@@ -252,6 +253,7 @@ pub async fn equal_ids_of_a_transaction_and_an_operation_are_kept_apart(factory:
 }
 
 /// The hash of an operation of a DID names no storage entry.
+// edge-cases.md#v18
 pub async fn operations_of_a_did_are_no_storage_owners(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let all = blocks([1]);

@@ -26,6 +26,7 @@ fn reversed(blocks: &[PublishedBlock]) -> Vec<PublishedBlock> {
 }
 
 /// Blocks, transactions and operations may come in any order within a call.
+// edge-cases.md#o4
 pub async fn order_within_an_append_does_not_matter(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let ledger = ledger();

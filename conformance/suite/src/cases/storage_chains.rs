@@ -35,6 +35,7 @@ fn published(operations: &[Vec<u8>], per_block: usize) -> Vec<PublishedBlock> {
 }
 
 /// Every link of a chain of 1,000 updates is found, across blocks and batches.
+// edge-cases.md#v17
 pub async fn chain_of_a_thousand_updates_is_followed(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let (identity, _, operations) = chain(1_000);
@@ -60,6 +61,7 @@ pub async fn chain_within_one_transaction_is_followed(factory: &impl StoreFactor
 }
 
 /// An update that stands before the operation it follows is ignored for good, also when that one comes.
+// edge-cases.md#v8
 pub async fn update_before_its_predecessor_is_ignored_for_good(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let (identity, _, mut operations) = chain(2);

@@ -183,6 +183,7 @@ async fn the_state_of_a_did_is_served_as_a_message() {
     );
 }
 
+// edge-cases.md#d6
 #[tokio::test]
 async fn the_message_of_a_deactivated_did_is_empty() {
     let (identity, operations) = history();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::support::TestApi;
 
+// edge-cases.md#h13
 #[tokio::test]
 async fn a_transaction_shows_all_of_its_operations_before_and_after_indexing() {
     let identity = Identity::new(3, 1);
@@ -86,6 +87,7 @@ async fn an_operation_is_found_by_its_id_where_it_was_published_first() {
     assert_eq!(operation["did"], identity.did());
 }
 
+// edge-cases.md#h13
 #[tokio::test]
 async fn unknown_ids_are_404_and_malformed_ones_400() {
     let api = TestApi::empty().await;

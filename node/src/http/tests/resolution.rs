@@ -1,4 +1,5 @@
-//! DID resolution: the lines of groups H, I and D of the edge cases, and the statuses of the W3C test suite.
+//! DID resolution (edge-cases.md#http, edge-cases.md#resolution, edge-cases.md#deactivate), and the statuses of the W3C test
+//! suite.
 
 mod binding;
 mod state;

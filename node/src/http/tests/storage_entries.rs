@@ -116,6 +116,7 @@ async fn an_entry_that_was_refused_is_404() {
         .problem(StatusCode::NOT_FOUND);
 }
 
+// edge-cases.md#h12
 #[tokio::test]
 async fn malformed_hashes_are_400_and_unknown_ones_404() {
     let api = TestApi::empty().await;

@@ -43,6 +43,7 @@ async fn submitted_operations_are_resolved_by_the_next_request() {
     .await;
 }
 
+// edge-cases.md#h14
 #[tokio::test]
 async fn a_submitted_object_is_published_in_its_order() {
     with_ledger(async |router| {
@@ -63,6 +64,7 @@ async fn a_submitted_object_is_published_in_its_order() {
     .await;
 }
 
+// edge-cases.md#h14
 #[tokio::test]
 async fn what_is_no_submission_is_400_and_publishes_nothing() {
     with_ledger(async |router| {

@@ -33,6 +33,7 @@ const ROUTES: [(&str, &str); 18] = [
     ("get", "/readyz"),
 ];
 
+// edge-cases.md#h15
 #[tokio::test]
 async fn health_and_metadata_are_answered_without_a_database() {
     let router = without_storage();
@@ -59,6 +60,7 @@ async fn readiness_follows_the_database() {
     api.get("/readyz").await.problem(StatusCode::SERVICE_UNAVAILABLE);
 }
 
+// edge-cases.md#o22
 #[tokio::test]
 async fn stats_are_null_before_the_first_block_and_name_the_last_indexed_one_after() {
     let api = TestApi::empty().await;

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{History, RESULT, UNKNOWN, error, path, service_ids};
 use crate::http::tests::support::{TestApi, get, long_form, percent_encoded, without_storage};
 
+// edge-cases.md#h6
 #[tokio::test]
 async fn a_result_has_document_metadata_and_the_form_in_its_content_type() {
     let history = History::updated();
@@ -39,6 +40,7 @@ async fn a_result_has_document_metadata_and_the_form_in_its_content_type() {
     assert_eq!(prism_fixtures::block_time(20).to_string(), "2020-09-13T12:27:00Z");
 }
 
+// edge-cases.md#h3, edge-cases.md#h6
 #[tokio::test]
 async fn the_document_alone_is_what_the_result_has_in_it() {
     let history = History::updated();
@@ -64,6 +66,7 @@ async fn the_document_alone_is_what_the_result_has_in_it() {
     assert_eq!(answer.json(), result);
 }
 
+// edge-cases.md#h1
 #[tokio::test]
 async fn without_a_preference_the_document_is_sent() {
     let history = History::updated();
@@ -84,6 +87,7 @@ async fn without_a_preference_the_document_is_sent() {
     assert_eq!(answer.content_type(), RESULT);
 }
 
+// edge-cases.md#h4
 #[tokio::test]
 async fn nothing_acceptable_is_406() {
     let history = History::updated();
@@ -94,6 +98,7 @@ async fn nothing_acceptable_is_406() {
     }
 }
 
+// edge-cases.md#h5, edge-cases.md#h6, edge-cases.md#h7
 #[tokio::test]
 async fn errors_are_results_whatever_form_was_asked_for() {
     let api = TestApi::empty().await;
@@ -106,6 +111,7 @@ async fn errors_are_results_whatever_form_was_asked_for() {
     }
 }
 
+// edge-cases.md#i9
 #[tokio::test]
 async fn text_that_is_no_did_is_told_from_did_urls_and_from_other_methods() {
     let api = TestApi::empty().await;
@@ -132,6 +138,7 @@ async fn text_that_is_no_did_is_told_from_did_urls_and_from_other_methods() {
     }
 }
 
+// edge-cases.md#h17, edge-cases.md#i10
 #[tokio::test]
 async fn a_did_may_be_percent_encoded_once() {
     let history = History::updated();
@@ -153,6 +160,7 @@ async fn a_did_may_be_percent_encoded_once() {
     error(&answer, StatusCode::BAD_REQUEST, "INVALID_DID");
 }
 
+// edge-cases.md#h11
 #[tokio::test]
 async fn every_resolution_path_gives_the_same() {
     let history = History::updated();
@@ -170,6 +178,7 @@ async fn every_resolution_path_gives_the_same() {
     }
 }
 
+// edge-cases.md#h9
 #[tokio::test]
 async fn head_options_and_post_are_answered() {
     let history = History::updated();
@@ -198,6 +207,7 @@ async fn head_options_and_post_are_answered() {
     assert_eq!(from_browser.header("vary"), "Accept");
 }
 
+// edge-cases.md#h10
 #[tokio::test]
 async fn options_that_are_unknown_malformed_or_contradict_are_refused() {
     let history = History::updated();
@@ -225,6 +235,7 @@ async fn options_that_are_unknown_malformed_or_contradict_are_refused() {
     assert_eq!(api.get(&format!("{}?", history.path())).await.status, StatusCode::OK);
 }
 
+// edge-cases.md#h16
 #[tokio::test]
 async fn a_database_that_fails_is_an_internal_error_without_internals() {
     let history = History::updated();
@@ -235,6 +246,7 @@ async fn a_database_that_fails_is_an_internal_error_without_internals() {
     assert_eq!(detail, "the database could not answer; the log of the node says why");
 }
 
+// edge-cases.md#h15
 #[tokio::test]
 async fn before_the_database_is_there_resolution_is_503() {
     let answer = get(&without_storage(), &path(UNKNOWN)).await;
@@ -257,6 +269,7 @@ fn longest_form() -> String {
     long_form(&message::create_did(keys.collect(), services.collect(), &[]).encode_to_vec())
 }
 
+// edge-cases.md#i11
 #[tokio::test]
 async fn a_long_form_of_tens_of_kilobytes_resolves() {
     let did = longest_form();
@@ -266,6 +279,7 @@ async fn a_long_form_of_tens_of_kilobytes_resolves() {
     assert_eq!(answer.json()["service"].as_array().unwrap().len(), 50);
 }
 
+// edge-cases.md#i11
 #[tokio::test]
 async fn the_server_takes_a_request_line_of_tens_of_kilobytes() {
     let api = TestApi::empty().await;

@@ -47,6 +47,7 @@ async fn a_version_is_resolved_by_id_and_by_time() {
     }
 }
 
+// edge-cases.md#d1, edge-cases.md#h8
 #[tokio::test]
 async fn a_deactivated_did_is_410_without_document_in_every_form() {
     let history = History::deactivated();
@@ -70,6 +71,7 @@ async fn a_deactivated_did_is_410_without_document_in_every_form() {
     assert_eq!(api.get(&before).await.status, StatusCode::OK);
 }
 
+// edge-cases.md#d7
 #[tokio::test]
 async fn the_long_form_of_a_deactivated_did_is_410_with_its_canonical_id() {
     let history = History::deactivated();
@@ -80,6 +82,7 @@ async fn the_long_form_of_a_deactivated_did_is_410_with_its_canonical_id() {
     assert_eq!(body["didDocumentMetadata"]["canonicalId"], history.identity.did());
 }
 
+// edge-cases.md#i5
 #[tokio::test]
 async fn an_unpublished_long_form_resolves_to_what_it_carries() {
     let history = History::updated();
@@ -99,6 +102,7 @@ async fn an_unpublished_long_form_resolves_to_what_it_carries() {
     error(&api.get(&history.path()).await, StatusCode::NOT_FOUND, "NOT_FOUND");
 }
 
+// edge-cases.md#i6
 #[tokio::test]
 async fn a_published_long_form_resolves_to_the_present_state() {
     let history = History::updated();
@@ -110,6 +114,7 @@ async fn a_published_long_form_resolves_to_the_present_state() {
     assert_eq!(body["didDocumentMetadata"]["canonicalId"], history.identity.did());
 }
 
+// edge-cases.md#i8
 #[tokio::test]
 async fn an_invalid_publication_does_not_publish_a_long_form() {
     let identity = Identity::new(1, 3);
@@ -128,6 +133,7 @@ async fn an_invalid_publication_does_not_publish_a_long_form() {
     );
 }
 
+// edge-cases.md#i12
 #[tokio::test]
 async fn documents_hold_no_null_and_no_relative_id() {
     let master = TestKey::derive(1, "master");
@@ -156,6 +162,7 @@ async fn what_is_not_indexed_is_not_resolved() {
     );
 }
 
+// edge-cases.md#o20
 #[tokio::test]
 async fn a_did_with_more_operations_than_a_page_resolves() {
     let history = History::updated();
