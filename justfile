@@ -130,7 +130,7 @@ mutants ENGINE *ARGS:
 sql-mutants ENGINE *ARGS:
     ci/mutants sql "$@"
 
-# Both on what has changed under storage/ENGINE since the branch left BASE, uncommitted changes included.
+# mutants and sql-mutants of what has changed in storage/ENGINE since the branch left BASE, uncommitted changes included.
 mutants-in-diff ENGINE BASE="main":
     ci/mutants-in-diff "$@"
 
