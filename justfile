@@ -4,6 +4,7 @@ set positional-arguments
 
 results := justfile_directory() / "target/conformance"
 
+[private]
 default:
     @just --list --unsorted
 
@@ -59,6 +60,37 @@ check-features:
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
 
+# The oldest Rust that Cargo.toml promises (rust-version) compiles everything; rustup gets it.
+check-msrv:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    # A toolchain's name has three numbers.
+    [[ $version == *.*.* ]] || version=$version.0
+    rustup run "$version" rustc --version || rustup toolchain install "$version" --profile minimal --no-self-update
+    cargo "+$version" check --workspace --all-targets --quiet
+
+# Nothing is linked, so a library that is named need not exist, and libFuzzer, which takes a C++ compiler, is not built.
+# The fuzz targets compile. Running them needs a nightly compiler: `cargo +nightly fuzz run archive_reader`.
+check-fuzz:
+    CUSTOM_LIBFUZZER_PATH=/none/libfuzzer.a cargo check --quiet --locked --manifest-path fuzz/Cargo.toml
+
+# The API documentation in target/doc; a broken link is an error.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# Licences, sources, duplicates and advisories of all dependencies, as deny.toml says; or some: bans licenses sources.
+deny *CHECKS:
+    ci/deny "$@"
+
+# ShellCheck on the scripts of this project.
+lint-scripts:
+    ci/lint-scripts
+
+# actionlint on .github/workflows; needs github.com once.
+lint-workflows:
+    ci/lint-workflows
+
 # The migrations of both engines are alike: as structure, row by row, and as the golden files say.
 schema-parity:
     ci/schema-parity
@@ -98,6 +130,10 @@ mutants ENGINE *ARGS:
 # The same for its SQL.
 sql-mutants ENGINE *ARGS:
     ci/mutants sql "$@"
+
+# mutants and sql-mutants of what has changed in storage/ENGINE since the branch left BASE, uncommitted changes included.
+mutants-in-diff ENGINE BASE="main":
+    ci/mutants-in-diff "$@"
 
 # Makes the embedded database at its default path (see `just db-path`).
 db-init-sqlite *ARGS:

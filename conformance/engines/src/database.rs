@@ -95,7 +95,8 @@ impl Database {
         }
     }
 
-    /// Runs statements as one connection's, in this engine's words; see [`Database::dialect`].
+    /// Runs statements as one connection's. What the engines spell differently is marked: `{32 bytes}` is a string of so many
+    /// zero bytes, `{hex did}` the lowercase digits of that column.
     pub async fn execute(&self, sql: &str) -> std::result::Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(self.dialect(sql));
         match self {
@@ -112,7 +113,7 @@ impl Database {
         }
     }
 
-    /// The rows of a query with one column of text, in this engine's words; see [`Database::dialect`].
+    /// The rows of a query with one column of text; it may be marked as for [`Database::execute`].
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(self.dialect(sql));
         match self {
@@ -127,8 +128,7 @@ impl Database {
         }
     }
 
-    /// Writes what the engines spell differently: `{32 bytes}` is a string of so many zero bytes, `{hex did}` the lowercase
-    /// digits of that column.
+    /// Writes what is marked, as [`Database::execute`] says, in this engine's words.
     fn dialect(&self, sql: &str) -> String {
         let mut written = String::new();
         let mut rest = sql;
