@@ -1,4 +1,5 @@
-//! Backup and restore beside what the engines' own tools do with the same database: `node-bench [OPERATIONS …]`.
+//! Backup and restore beside what the engines' own tools do with the same database, `node-bench [OPERATIONS …]`, and the hot
+//! look-ups beside the same calls of the engines' own types, `node-bench lookups`.
 //!
 //! Each measured step runs in a process of its own (this program again), so that its memory can be told. Needs `pg_dump`,
 //! `pg_restore`, `sqlite3` and a PostgreSQL as the tests find one. Run it with `--release`.
@@ -8,6 +9,8 @@
     clippy::panic,
     reason = "a benchmark that can't go on ends"
 )]
+
+mod lookups;
 
 use std::env;
 use std::fs::{self, File};
@@ -21,7 +24,8 @@ use node_storage::{DbBackend, DbBackendConfig, NodeStorageBackend, RawOperationR
 use node_storage_archive::{Archives, BackupOptions, Compression, Input, backup, restore};
 use prism_fixtures::LedgerShape;
 use serde_json::{Value, json};
-use test_databases::PostgresServer;
+use tempfile::TempDir;
+use test_databases::{PostgresDatabase, PostgresServer};
 
 const NETWORK: Network = Network::Custom;
 /// Backups and dumps are made so often, in turn, and the fastest of each counts: whatever else the machine does makes a run slower.
@@ -35,6 +39,15 @@ async fn main() {
     if let Some("step") = arguments.first().map(String::as_str) {
         let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
         println!("{}", step(&words).await);
+        return;
+    }
+    if let Some("lookups") = arguments.first().map(String::as_str) {
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            let databases = Databases::new(backend, 1).await;
+            let url = &databases.urls[0];
+            fill(backend, url, 20_000).await;
+            lookups::compare(backend, url).await;
+        }
         return;
     }
     let mut counts: Vec<u64> = arguments.iter().filter_map(|count| count.parse().ok()).collect();
@@ -84,22 +97,43 @@ impl Line {
     }
 }
 
-async fn compare(backend: DbBackend, count: u64) -> bool {
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    let mut databases = Vec::new();
-    let mut urls = Vec::new();
-    for number in 0..3 {
-        match backend {
-            DbBackend::Sqlite => urls.push(format!("sqlite://{}", path(&format!("{number}.db")).display())),
-            DbBackend::Postgres => {
-                let database = PostgresServer::shared().await.unwrap().empty_database().await.unwrap();
-                urls.push(database.url().to_owned());
-                databases.push(database);
+/// Empty databases of an engine, which go when this does.
+struct Databases {
+    directory: TempDir,
+    urls: Vec<String>,
+    _postgres: Vec<PostgresDatabase>,
+}
+
+impl Databases {
+    async fn new(backend: DbBackend, count: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut urls = Vec::new();
+        let mut postgres = Vec::new();
+        for number in 0..count {
+            match backend {
+                DbBackend::Sqlite => {
+                    let file = directory.path().join(format!("{number}.db"));
+                    urls.push(format!("sqlite://{}", file.display()));
+                }
+                DbBackend::Postgres => {
+                    let database = PostgresServer::shared().await.unwrap().empty_database().await.unwrap();
+                    urls.push(database.url().to_owned());
+                    postgres.push(database);
+                }
             }
         }
+        Self {
+            directory,
+            urls,
+            _postgres: postgres,
+        }
     }
-    let [source, target, theirs] = urls.as_slice() else {
+}
+
+async fn compare(backend: DbBackend, count: u64) -> bool {
+    let databases = Databases::new(backend, 3).await;
+    let path = |name: &str| databases.directory.path().join(name);
+    let [source, target, theirs] = databases.urls.as_slice() else {
         panic!("three databases")
     };
     println!("\n{backend}, {count} operations          ours            its own tool");

@@ -383,7 +383,10 @@ fn source_name(name: &str) -> Result<String, String> {
     if names.contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(format!("this build can't read from it; its sources are: {}", names.join(", ")))
+    Err(format!(
+        "this build can't read from it; its sources are: {}",
+        names.join(", ")
+    ))
 }
 
 /// How the API is served.

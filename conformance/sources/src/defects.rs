@@ -172,10 +172,12 @@ impl TestLedger for DefectiveLedger {
             source,
             ledger: self.ledger.clone(),
             defect: self.defect,
-            has_start: start.is_some(),
-            waiting: VecDeque::new(),
+            start,
+            waiting: (self.defect == Defect::HasCaughtUpTooEarly)
+                .then_some(SourceEvent::CaughtUp)
+                .into_iter()
+                .collect(),
             last: None,
-            has_spoken: false,
             has_failed: false,
             has_ended: false,
             has_caught_up: false,
@@ -189,12 +191,11 @@ pub struct DefectiveSource {
     source: ReferenceSource,
     ledger: ReferenceLedger,
     defect: Defect,
-    has_start: bool,
+    start: Option<Cursor>,
     /// What comes before the source is asked again.
     waiting: VecDeque<SourceEvent>,
     /// The block that was delivered last, and the cursor after it.
     last: Option<(PublishedBlock, Cursor)>,
-    has_spoken: bool,
     has_failed: bool,
     has_ended: bool,
     has_caught_up: bool,
@@ -204,10 +205,6 @@ impl DltSource for DefectiveSource {
     async fn next(&mut self) -> Result<SourceEvent, SourceError> {
         if let Some(event) = self.waiting.pop_front() {
             return Ok(event);
-        }
-        if self.defect == Defect::HasCaughtUpTooEarly && !self.has_spoken {
-            self.has_spoken = true;
-            return Ok(SourceEvent::CaughtUp);
         }
         if self.has_ended && self.defect == Defect::WaitsAfterTheEnd {
             return Ok(SourceEvent::CaughtUp);
@@ -270,8 +267,8 @@ impl DefectiveSource {
         let repeated = self.last.take();
         self.last = blocks.last().cloned().map(|block| (block, cursor));
         match self.defect {
-            Defect::LeavesOutTheBlockAfterTheCursor if is_first && self.has_start => drop(blocks.remove(0)),
-            Defect::LeavesOutTheFirstBlock if is_first && !self.has_start => drop(blocks.remove(0)),
+            Defect::LeavesOutTheBlockAfterTheCursor if is_first && self.start.is_some() => drop(blocks.remove(0)),
+            Defect::LeavesOutTheFirstBlock if is_first && self.start.is_none() => drop(blocks.remove(0)),
             Defect::LosesABlockAtAnError if self.has_failed => drop(blocks.remove(0)),
             Defect::CutsABlock => self.cut(&mut blocks, cursor),
             Defect::DeliversBlocksBackwards => blocks.reverse(),

@@ -73,17 +73,15 @@ impl Reading {
 
     /// The next event, or error.
     pub(crate) async fn next_in_time(&mut self) -> Result<SourceEvent, SourceError> {
-        match timeout(PATIENCE, self.source.next()).await {
-            Ok(answer) => {
-                self.take(&answer);
-                answer
-            }
-            Err(_) => panic!(
+        let Ok(answer) = timeout(PATIENCE, self.source.next()).await else {
+            panic!(
                 "the source said nothing for {} s; its cursor is at {}",
                 PATIENCE.as_secs(),
                 shown(self.cursor)
-            ),
-        }
+            );
+        };
+        self.take(&answer);
+        answer
     }
 
     /// Polls the next event at most so many times and lets it go where it is not ready by then.

@@ -146,9 +146,12 @@ fn run<L: TestLedger + 'static>(source: &str, name: &str, pause: bool, ledger: i
             eprintln!("{source}::{case} does not apply: the source has not the abilities {lacks:?}");
             return;
         }
-        if timeout(LIMIT, case.run(&ledger)).await.is_err() {
-            panic!("{source}::{case} did not end within {} s", LIMIT.as_secs());
-        }
+        let ended = timeout(LIMIT, case.run(&ledger)).await;
+        assert!(
+            ended.is_ok(),
+            "{source}::{case} did not end within {} s",
+            LIMIT.as_secs()
+        );
     });
     // Does not wait for what a source may have left running.
     runtime.shutdown_background();

@@ -3,19 +3,22 @@
 //! An example of a backend that is nobody's but its author's: it depends on `node-storage-contract` alone, holds no SQL, and
 //! is certified by the conformance suite in `tests/certify.rs`. The chapter "Write a backend" of the book walks through it.
 //!
-//! Each repository of the contract has a file of its own; `tables.rs` says what is stored where,
+//! Each repository of the contract has a file of its own. `engine.rs` is what the node needs besides, to offer the engine; `tables.rs` says what is stored where,
 //! `encoding.rs` in which bytes.
 //! What is new, known or contradictory is decided by the contract's `AppendPlan`, `IndexPlan` and `Cursor::advance`. Left to
 //! this crate is to read what they ask for and to write what they answer, in one transaction.
 
 mod cursor;
 mod encoding;
+mod engine;
 mod error;
 mod indexed_operation;
 mod indexer_state;
 mod open;
 mod raw_operation;
 mod tables;
+
+pub use engine::RedbEngine;
 
 use std::sync::Arc;
 

@@ -47,21 +47,20 @@ pub async fn ledger_that_contradicts_the_cursor_is_named(ledger: &AnyLedger) {
         ..cursor_at(&block(4))
     };
     let on_the_ledger = block(4).hash;
-    let error = match ledger.open(Some(cursor), 0, &empty_store().await).await {
-        Err(error) => error,
-        Ok(_) => {
-            let mut reading = Reading::open(ledger, Some(cursor), 0).await;
-            loop {
-                match reading.next_in_time().await {
-                    Err(error) => break error,
-                    Ok(SourceEvent::Blocks { blocks, .. }) => panic!(
-                        "the ledger has another block {} than the cursor, and the source delivered {} blocks from block {:?} on",
-                        cursor.block,
-                        blocks.len(),
-                        blocks.first().map(|block| block.number)
-                    ),
-                    Ok(SourceEvent::CaughtUp | SourceEvent::End) => {}
-                }
+    let error = if let Err(error) = ledger.open(Some(cursor), 0, &empty_store().await).await {
+        error
+    } else {
+        let mut reading = Reading::open(ledger, Some(cursor), 0).await;
+        loop {
+            match reading.next_in_time().await {
+                Err(error) => break error,
+                Ok(SourceEvent::Blocks { blocks, .. }) => panic!(
+                    "the ledger has another block {} than the cursor, and the source delivered {} blocks from block {:?} on",
+                    cursor.block,
+                    blocks.len(),
+                    blocks.first().map(|block| block.number)
+                ),
+                Ok(SourceEvent::CaughtUp | SourceEvent::End) => {}
             }
         }
     };
