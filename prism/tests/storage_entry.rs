@@ -2,7 +2,6 @@
 
 mod common;
 
-use common::protobuf::field;
 use common::{History, SEED, creation, key, master, signed_by_master};
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::proto::{KeyUsage, PrismOperation, StatusListEntry};
@@ -11,6 +10,7 @@ use prism_fixtures::message::{
     EntryData, add_key, create_storage_entry, deactivate_storage_entry, patch_context, public_key, remove_key,
     update_did, update_storage_entry,
 };
+use prism_fixtures::protobuf::field;
 use prism_fixtures::{Identity, Signed, assemble, sign, sign_bytes};
 use prost::Message;
 

@@ -7,7 +7,6 @@
 )]
 
 pub(crate) mod cbor;
-pub(crate) mod protobuf;
 
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::document::DocumentStyle;
