@@ -81,7 +81,7 @@ impl SignedOperation {
     }
 }
 
-/// What a storage event has beyond the fields of its message (PRISM VDR specification, "Validation rules"). The number of
+/// What a storage event has beyond the fields of its message (Cardano PRISM VDR Specification, "Validation rules"). The number of
 /// a field says what it is for: validation up to 49, metadata from 50, data from 100 on.
 ///
 /// A number that the message reserves counts as unknown there, and so does a known number with another wire type than its own.

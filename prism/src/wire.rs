@@ -45,7 +45,7 @@ impl Fields {
     }
 }
 
-/// A field as it stands in a message.
+/// A field as found in a message.
 struct RawField<'bytes> {
     key: u64,
     key_bytes: &'bytes [u8],
@@ -113,7 +113,7 @@ pub(crate) fn numbers(message: &[u8], fields: &'static Fields) -> impl Iterator<
 }
 
 /// The message that a message of nothing but a oneof of messages holds, and the fields that it has. Occurrences of one
-/// member are merged, and another member ends what stands before it, as protobuf defines it.
+/// member are merged, and another member replaces what was read before, as protobuf defines it.
 pub(crate) fn oneof_member(message: &[u8], members: &'static Fields) -> Option<(Vec<u8>, &'static Fields)> {
     let mut held: Option<(u64, Vec<u8>, &'static Fields)> = None;
     for field in raw_fields(message) {

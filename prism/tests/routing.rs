@@ -1,6 +1,8 @@
 //! Routing looks at one operation alone and judges nothing of its storage events, so that an index stays right when the
 //! rules for storage entries change.
 
+use std::fmt::Write;
+
 use did_prism::digest::OperationHash;
 use did_prism::proto::StatusListEntry;
 use did_prism::route::{Route, route};
@@ -113,7 +115,7 @@ fn the_routes_of_a_ledger_never_change() {
             Err(_) => (4, "undecodable".to_owned()),
         };
         kinds[kind] += 1;
-        text.push_str(&format!("{index} {line}\n"));
+        writeln!(text, "{index} {line}").unwrap();
     }
     assert_eq!(kinds, [421, 87, 65, 67, 16]);
     assert_eq!(

@@ -388,7 +388,7 @@ fn v12_a_status_list_entry_is_replaced_as_a_whole() {
     );
 }
 
-/// The storage operation with these fields behind those of its event, signed by the VDR key.
+/// The storage operation with these fields after those of its event, signed by the VDR key.
 fn with_fields(identity: &Identity, operation: &PrismOperation, fields: &[u8]) -> Signed {
     let bytes = with_event_fields(operation, fields);
     sign_bytes(&bytes, Identity::STORAGE_KEY_ID, identity.storage_key())

@@ -464,8 +464,8 @@ impl Story {
             (_, Some(EntryData::Ipfs(content_id))) => Content::Ipfs(content_id),
             (_, Some(EntryData::StatusList(entry))) => Content::StatusList(entry.state),
         };
-        let signer = if event.by_owner { owner } else { 1 - owner };
-        let key = self.identities[signer].key(event.key_id);
+        let signing_did = if event.by_owner { owner } else { 1 - owner };
+        let key = self.identities[signing_did].key(event.key_id);
         let signed = if event.signature_is_right {
             sign_bytes(&bytes, event.key_id, &key)
         } else {
@@ -476,7 +476,7 @@ impl Story {
             content,
             deactivates,
             has_unknown_validation: matches!(event.fields, Fields::Validation | Fields::ForeignValidation),
-            signer,
+            signer: signing_did,
             key_id: event.key_id,
             signature_is_right: event.signature_is_right,
         };

@@ -148,7 +148,8 @@ async fn find(api: &Api, reference: &OperationHash, version: &VersionQuery) -> R
 ///
 /// Bytes are answered as they are, as `application/octet-stream`; an IPFS content identifier and an entry of a status
 /// list as JSON, each under its name. An entry without data, and one whose data is of a kind that this node does not
-/// know, has an empty body of type `application/octet-stream`; the metadata tell them apart from empty bytes.
+/// know, has an empty body of type `application/octet-stream`; `data_kind` in the metadata tells them apart from empty
+/// bytes.
 ///
 /// A version is named by the time, or by the hash of an event that took effect, for which `took_effect` is true among the
 /// events.
@@ -237,7 +238,7 @@ struct EventQuery {
     /// Events whose block time, floored to the second, is not later. RFC 3339.
     #[param(example = "2023-01-01T00:00:00Z")]
     version_time: Option<String>,
-    /// Start behind this position, `block:absn:osn` in decimal: the `next` of the page before, or the `position` of any
+    /// Start after this position, `block:absn:osn` in decimal: the `next` of the page before, or the `position` of any
     /// operation. From the first on, without it.
     #[param(example = "7000000:3:0")]
     after: Option<String>,
@@ -270,7 +271,7 @@ struct Event {
 ///
 /// The raw operations on the entry in ledger order, valid or not: each publication of its create, and every update and
 /// deactivation whose chain of `previous_event_hash` leads to it. They let everybody judge for themselves an entry that
-/// this node does not support. An operation that stands before the one it names is not among them: it is ignored for
+/// this node does not support. An operation published before the one it names is not among them: it is ignored for
 /// good. Events are answered also for an entry that has ended, and where no publication of the create is valid.
 #[utoipa::path(
     get,

@@ -1,4 +1,4 @@
-//! Resolving a storage entry: from the operations of its owner to its state and its events (PRISM VDR specification).
+//! Resolving a storage entry: from the operations of its owner to its state and its events (Cardano PRISM VDR Specification).
 
 use std::collections::HashSet;
 
@@ -16,13 +16,13 @@ pub enum EntryNotFound {
     #[error("no storage entry was created by an operation with this hash")]
     Entry,
     /// No version has this id.
-    #[error("the storage entry has no event {version_id} that took effect")]
+    #[error("no event {version_id} of a storage entry with this hash took effect")]
     VersionId {
         /// The id asked for.
         version_id: OperationHash,
     },
     /// The entry was created later, or never.
-    #[error("the storage entry was not created at {version_time}")]
+    #[error("no storage entry with this hash existed at {version_time}")]
     VersionTime {
         /// The time asked for.
         version_time: BlockTime,

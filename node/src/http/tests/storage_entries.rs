@@ -221,7 +221,7 @@ async fn queries_that_are_no_version_are_400() {
     }
 }
 
-/// V7, V8, V11: valid or not, with their positions; not those of another entry, nor what stands before its predecessor.
+/// V7, V8, V11: valid or not, with their positions; not those of another entry, nor what comes before its predecessor.
 #[tokio::test]
 async fn events_are_all_operations_whose_link_leads_to_the_entry() {
     let mut owner = Identity::new(4, 1);
@@ -318,7 +318,7 @@ async fn events_are_all_operations_whose_link_leads_to_the_entry() {
     answer.problem(StatusCode::NOT_FOUND);
 }
 
-/// The storage operation with these fields behind those of its event, signed by the VDR key.
+/// The storage operation with these fields after those of its event, signed by the VDR key.
 fn with_fields(owner: &Identity, operation: &PrismOperation, fields: &[u8]) -> Signed {
     let bytes = with_event_fields(operation, fields);
     sign_bytes(&bytes, Identity::STORAGE_KEY_ID, owner.storage_key())
