@@ -63,6 +63,41 @@ impl SignedOperation {
         let message = secp256k1::Message::from_digest(*self.hash.as_bytes());
         signature.verify(message, key).is_ok()
     }
+
+    /// What the storage event in it has beyond the fields of its message; nothing for another operation.
+    pub(crate) fn unknown_event_fields(&self) -> UnknownEventFields {
+        let mut unknown = UnknownEventFields::default();
+        let Some((event, fields)) = wire::oneof_member(&self.bytes, &wire::PRISM_PRISMOPERATION) else {
+            return unknown;
+        };
+        for (number, is_known) in wire::numbers(&event, fields) {
+            match number {
+                ..UnknownEventFields::METADATA => unknown.validation |= !is_known,
+                UnknownEventFields::METADATA..UnknownEventFields::DATA => {}
+                UnknownEventFields::DATA.. => unknown.data = !is_known,
+            }
+        }
+        unknown
+    }
+}
+
+/// What a storage event has beyond the fields of its message (Cardano PRISM VDR Specification, "Validation rules"). The number of
+/// a field says what it is for: validation up to 49, metadata from 50, data from 100 on.
+///
+/// A number that the message reserves counts as unknown there, and so does a known number with another wire type than its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct UnknownEventFields {
+    /// Whether a validation field is among them: nobody who does not know it can say whether the event is valid.
+    pub(crate) validation: bool,
+    /// Whether the data is of an unknown kind: kinds exclude each other, so the last data field counts, known or not.
+    pub(crate) data: bool,
+}
+
+impl UnknownEventFields {
+    /// The lowest number of a metadata field.
+    const METADATA: u64 = 50;
+    /// The lowest number of a data field.
+    const DATA: u64 = 100;
 }
 
 /// The operation in the bytes of a `PrismOperation`; none if it is missing or of an unknown kind.

@@ -70,13 +70,10 @@ pub enum Rejection {
     /// The signature is not strict DER, or not one of the named key over the operation.
     #[error("signature does not verify")]
     Signature,
-    /// A storage operation without data.
-    #[error("storage entry has no data")]
-    NoStorageData,
     /// A storage create that was applied before.
     #[error("storage entry was created before")]
     StorageEntryExists,
-    /// `previous_event_hash` is not the hash of the last event of an active storage entry of the DID.
-    #[error("previous event hash is not that of an active storage entry's last event")]
+    /// `previous_event_hash` is not the hash of the last event of a storage entry of the DID that was not deactivated.
+    #[error("previous event hash is not that of the last event of a storage entry that was not deactivated")]
     PreviousEvent,
 }

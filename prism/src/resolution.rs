@@ -1,20 +1,26 @@
 //! Resolving a DID: from its operations to a document and its metadata (protocol.md#resolution, protocol.md#versions,
-//! protocol.md#metadata).
+//! protocol.md#metadata). Resolving a storage entry, from the operations of its owner (protocol.md#storage-entries).
+
+mod storage_entry;
+
+pub use storage_entry::{EntryLinks, EntryNotFound, EntryResolver};
 
 use serde::{Serialize, Serializer};
 
 use crate::did::PrismDid;
-use crate::digest::OperationHash;
+use crate::digest::{DidSuffix, OperationHash};
 use crate::document::{DidDocument, DocumentStyle};
 use crate::ledger::BlockTime;
+use crate::rejection::Rejection;
 use crate::state::{DidState, LedgerOperation, Replay};
 
-/// Which version of a DID is asked for.
+/// Which version of a DID, or of a storage entry, is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// The state after all operations.
     Latest,
-    /// `versionId`: the state right after the operation with this hash. Storage operations make no versions.
+    /// `versionId`: the state right after the operation with this hash. The operations of a DID make versions of the DID,
+    /// those of a storage entry of the entry; of either, only those that had an effect.
     Id(OperationHash),
     /// `versionTime`: the state after every operation whose block time, floored to the second, is not later.
     Time(BlockTime),
@@ -77,14 +83,59 @@ pub struct DocumentMetadata {
     pub canonical_id: Option<String>,
 }
 
+/// Replays operations until the version that is asked for is reached.
+#[derive(Debug, Clone)]
+struct VersionReplay {
+    version: Version,
+    replay: Replay,
+    /// Further operations do not matter.
+    reached: bool,
+}
+
+impl VersionReplay {
+    fn new(did: DidSuffix, version: Version) -> Self {
+        Self {
+            version,
+            replay: Replay::new(did),
+            reached: false,
+        }
+    }
+
+    /// Judges the next operation; none if it comes after the version. `version_id` is that of the state that it leaves.
+    fn push(
+        &mut self,
+        operation: &LedgerOperation,
+        version_id: impl FnOnce(&DidState) -> Option<OperationHash>,
+    ) -> Option<Result<(), Rejection>> {
+        if let Version::Time(time) = self.version
+            && operation.block_time.floor_to_second() > time
+        {
+            self.reached = true;
+        }
+        if self.reached {
+            return None;
+        }
+        let judgement = self.replay.apply(operation);
+        if let Version::Id(asked_for) = self.version {
+            self.reached = self.replay.state().and_then(version_id) == Some(asked_for);
+        }
+        Some(judgement)
+    }
+
+    /// The state at the version; none before the DID was created, and if no version has the id.
+    fn state(&self) -> Option<&DidState> {
+        match self.version {
+            Version::Id(_) if !self.reached => None,
+            Version::Latest | Version::Id(_) | Version::Time(_) => self.replay.state(),
+        }
+    }
+}
+
 /// Resolves one DID from its operations.
 #[derive(Debug, Clone)]
 pub struct Resolver {
     did: PrismDid,
-    version: Version,
-    replay: Replay,
-    /// The version that was asked for is reached; further operations do not matter.
-    reached: bool,
+    replay: VersionReplay,
 }
 
 impl Resolver {
@@ -92,35 +143,19 @@ impl Resolver {
     pub fn new(did: &PrismDid, version: Version) -> Self {
         Self {
             did: did.clone(),
-            version,
-            replay: Replay::new(did.suffix()),
-            reached: false,
+            replay: VersionReplay::new(did.suffix(), version),
         }
     }
 
     /// Takes the next operation of the DID, in ascending position. Those without effect are passed over.
     pub fn push(&mut self, operation: &LedgerOperation) {
-        if let Version::Time(time) = self.version
-            && operation.block_time.floor_to_second() > time
-        {
-            self.reached = true;
-        }
-        if self.reached {
-            return;
-        }
         // A rejected operation leaves the state alone, and it is the state alone that matters here.
-        let _rejection = self.replay.apply(operation);
-        if let Version::Id(version_id) = self.version {
-            self.reached = self
-                .replay
-                .state()
-                .is_some_and(|state| state.last_operation() == version_id);
-        }
+        let _judgement = self.replay.push(operation, |state| Some(state.last_operation()));
     }
 
     /// Whether no further operation can change the answer.
     pub fn is_complete(&self) -> bool {
-        self.reached
+        self.replay.reached
     }
 
     /// The answer, once all operations were taken.
@@ -128,9 +163,8 @@ impl Resolver {
     /// As long as a DID is not published, its long form resolves to the content that it carries, without timestamps. That
     /// is so for every time before it was published, and for the version id of its create.
     pub fn finish(self, style: DocumentStyle) -> Result<Resolution, NotFound> {
-        let wrong_version = matches!(self.version, Version::Id(_)) && !self.reached;
         match (self.replay.state(), &self.did) {
-            (Some(state), did) if !wrong_version => Ok(published(did, state, style)),
+            (Some(state), did) => Ok(published(did, state, style)),
             (None, PrismDid::LongForm(long_form)) if self.encoded_state_is_asked_for() => Ok(Resolution {
                 document: Some(DidDocument::new(&self.did, long_form.content(), style)),
                 metadata: DocumentMetadata {
@@ -146,7 +180,7 @@ impl Resolver {
     }
 
     fn encoded_state_is_asked_for(&self) -> bool {
-        match self.version {
+        match self.replay.version {
             Version::Latest | Version::Time(_) => true,
             Version::Id(version_id) => version_id == OperationHash::from(self.did.suffix()),
         }
@@ -154,7 +188,7 @@ impl Resolver {
 
     fn not_found(&self) -> NotFound {
         let did = self.did.canonical();
-        match self.version {
+        match self.replay.version {
             Version::Latest => NotFound::Did { did },
             Version::Id(version_id) => NotFound::VersionId { did, version_id },
             Version::Time(version_time) => NotFound::VersionTime { did, version_time },

@@ -4,9 +4,9 @@ mod replay;
 mod storage;
 
 pub use replay::{LedgerOperation, Replay};
-pub use storage::{StorageData, StorageEntry};
+pub use storage::{StorageData, StorageEntry, StorageStatus};
 
-use storage::StorageEntries;
+use storage::{StorageChange, StorageEntries, StorageEvent};
 
 use crate::content::DidContent;
 use crate::digest::{DidSuffix, OperationHash};
@@ -59,7 +59,7 @@ impl DidState {
         self.deactivated
     }
 
-    /// The storage entry that the operation with this hash created, active or not.
+    /// The storage entry that the operation with this hash created, whatever its status.
     pub fn storage_entry(&self, reference: &OperationHash) -> Option<&StorageEntry> {
         self.storage.get(reference)
     }
@@ -79,7 +79,7 @@ impl DidState {
         data.storage_data = self
             .storage
             .iter()
-            .filter(|entry| entry.active)
+            .filter(|entry| entry.status == StorageStatus::Active)
             .map(proto::StorageData::from)
             .collect();
         data

@@ -33,6 +33,52 @@ pub(crate) use tables::{PRISM_PRISMOBJECT, PRISM_PRISMOPERATION, PRISM_SIGNEDPRI
 /// The deepest that unknown groups may be nested, as in other implementations.
 const MAX_GROUP_DEPTH: usize = 100;
 
+impl Fields {
+    /// The kind of this field; none if it is unknown, which it also is with another wire type than its own.
+    fn kind(&self, field: &RawField<'_>) -> Option<FieldKind> {
+        let (_, kind) = self.0.iter().find(|(number, _)| *number == field.number())?;
+        let wire_type = match kind {
+            FieldKind::Varint => 0,
+            FieldKind::Bytes | FieldKind::Message(_) => 2,
+        };
+        (field.wire_type() == wire_type).then_some(*kind)
+    }
+}
+
+/// A field as found in a message.
+struct RawField<'bytes> {
+    key: u64,
+    key_bytes: &'bytes [u8],
+    /// Of a length-delimited field, the content.
+    value: &'bytes [u8],
+    /// Key and value.
+    bytes: &'bytes [u8],
+}
+
+impl<'bytes> RawField<'bytes> {
+    /// Reads the next field; none if it is malformed.
+    fn read(rest: &mut &'bytes [u8]) -> Option<Self> {
+        let start = *rest;
+        let key = varint(rest)?;
+        let key_bytes = consumed(start, rest)?;
+        let value = field_value(rest, key)?;
+        Some(Self {
+            key,
+            key_bytes,
+            value,
+            bytes: consumed(start, rest)?,
+        })
+    }
+
+    fn number(&self) -> u64 {
+        self.key >> 3
+    }
+
+    fn wire_type(&self) -> u64 {
+        self.key & 7
+    }
+}
+
 /// Decodes the message that has these fields.
 pub(crate) fn decode<M: Message + Default>(bytes: &[u8], fields: &'static Fields) -> Result<M, DecodeError> {
     M::decode(bytes).or_else(|error| match without_unknown_fields(bytes, fields) {
@@ -46,25 +92,52 @@ fn without_unknown_fields(message: &[u8], fields: &Fields) -> Option<Vec<u8>> {
     let mut known = Vec::with_capacity(message.len());
     let mut rest = message;
     while !rest.is_empty() {
-        let start = rest;
-        let key = varint(&mut rest)?;
-        let key_bytes = consumed(start, rest)?;
-        let value = field_value(&mut rest, key)?;
-        let kind = fields.0.iter().find(|(number, _)| *number == key >> 3);
-        match (kind.map(|(_, kind)| kind), key & 7) {
-            (Some(FieldKind::Varint), 0) | (Some(FieldKind::Bytes), 2) => {
-                known.extend_from_slice(consumed(start, rest)?);
-            }
-            (Some(FieldKind::Message(fields)), 2) => {
-                let inner = without_unknown_fields(value, fields)?;
-                known.extend_from_slice(key_bytes);
+        let field = RawField::read(&mut rest)?;
+        match fields.kind(&field) {
+            Some(FieldKind::Varint | FieldKind::Bytes) => known.extend_from_slice(field.bytes),
+            Some(FieldKind::Message(fields)) => {
+                let inner = without_unknown_fields(field.value, fields)?;
+                known.extend_from_slice(field.key_bytes);
                 prost::encode_length_delimiter(inner.len(), &mut known).ok()?;
                 known.extend(inner);
             }
-            _ => {}
+            None => {}
         }
     }
     Some(known)
+}
+
+/// The fields of a message that decodes, in their order: the number of each and whether it is known.
+pub(crate) fn numbers(message: &[u8], fields: &'static Fields) -> impl Iterator<Item = (u64, bool)> {
+    raw_fields(message).map(|field| (field.number(), fields.kind(&field).is_some()))
+}
+
+/// The message that a message of nothing but a oneof of messages holds, and the fields that it has. Occurrences of one
+/// member are merged, and another member replaces what was read before, as protobuf defines it.
+pub(crate) fn oneof_member(message: &[u8], members: &'static Fields) -> Option<(Vec<u8>, &'static Fields)> {
+    let mut held: Option<(u64, Vec<u8>, &'static Fields)> = None;
+    for field in raw_fields(message) {
+        let Some(FieldKind::Message(fields)) = members.kind(&field) else {
+            continue;
+        };
+        match &mut held {
+            Some((number, content, _)) if *number == field.number() => content.extend_from_slice(field.value),
+            _ => held = Some((field.number(), field.value.to_vec(), fields)),
+        }
+    }
+    held.map(|(_, content, fields)| (content, fields))
+}
+
+/// The fields of a message, up to where it is malformed.
+fn raw_fields(message: &[u8]) -> impl Iterator<Item = RawField<'_>> {
+    let mut rest = message;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            None
+        } else {
+            RawField::read(&mut rest)
+        }
+    })
 }
 
 /// Passes over the value of the field with this key. Of a length-delimited one, answers with the content.

@@ -8,6 +8,7 @@ use did_prism::digest::OperationHash;
 use did_prism::document::DocumentStyle;
 use did_prism::proto::KeyUsage;
 use did_prism::resolution::Version;
+use did_prism::state::StorageStatus;
 use prism_fixtures::message::{deactivate_did, patch_context, public_key, remove_key, service, update_did};
 use prism_fixtures::{Identity, block_time, sign};
 use serde_json::json;
@@ -142,7 +143,7 @@ fn d7_the_long_form_of_a_deactivated_did_is_deactivated_too() {
 fn d8_storage_entries_end_with_their_did() {
     let (_, history, entry) = deactivated();
     assert_eq!(history.entry_data(entry), None);
-    assert!(!history.entry(entry).unwrap().active);
+    assert_eq!(history.entry(entry).unwrap().status, StorageStatus::Deactivated);
     let (_, before, entry) = alive();
     assert_eq!(before.entry_bytes(entry), Some(b"data".to_vec()));
 }

@@ -4,7 +4,6 @@
 mod common;
 
 use common::cbor::{array, bytes, indefinite_array, indefinite_bytes, indefinite_map, map, negative, tag, text, uint};
-use common::protobuf::{field, number_field};
 use common::{SEED, creation};
 use did_prism::envelope::{
     encode_metadata, encode_object, metadata_in_auxiliary_data, operations_in_json, operations_in_metadata,
@@ -13,6 +12,7 @@ use did_prism::envelope::{
 use did_prism::ledger::PublishedOperation;
 use did_prism::proto::{PrismBlock, PrismObject};
 use prism_fixtures::Identity;
+use prism_fixtures::protobuf::{field, number_field};
 use prost::Message;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -150,7 +150,7 @@ fn i3_the_state_of_a_long_form_is_the_creation_with_the_hash_of_its_suffix() {
 
 #[test]
 fn i3_unknown_fields_in_the_state_are_part_of_what_is_hashed() {
-    let operation = [valid_operation(), common::protobuf::field(1000, b"unknown")].concat();
+    let operation = [valid_operation(), prism_fixtures::protobuf::field(1000, b"unknown")].concat();
     let did = long_form(&operation);
     assert_eq!(
         did.parse::<PrismDid>().unwrap().suffix(),

@@ -2,7 +2,6 @@
 
 mod common;
 
-use common::protobuf::field;
 use common::{History, SEED, creation, key, master, signed_by_master};
 use did_prism::digest::OperationHash;
 use did_prism::envelope::{encode_object, operations_in_object};
@@ -11,6 +10,7 @@ use did_prism::route::{Route, route};
 use prism_fixtures::message::{
     create_did, deactivate_did, empty, legacy, patch_context, public_key, service, update_did,
 };
+use prism_fixtures::protobuf::field;
 use prism_fixtures::{Identity, Signed, assemble, sign, sign_bytes};
 use prost::Message;
 

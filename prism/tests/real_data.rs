@@ -22,7 +22,7 @@ use did_prism::operation::SignedOperation;
 use did_prism::proto;
 use did_prism::resolution::{Resolution, Resolver, Version};
 use did_prism::route::{IgnoredReason, Route, route};
-use did_prism::state::{DidState, LedgerOperation, Replay, StorageData};
+use did_prism::state::{DidState, LedgerOperation, Replay, StorageData, StorageStatus};
 use serde_json::{Value, json};
 
 /// The text of a file of real data; none where the variable is unset.
@@ -188,7 +188,12 @@ fn real_data_storage_entries_hold_what_their_events_left() {
         let state = replay(suffix, &operations);
         let entry = state.storage_entry(&hash(&sequence["entry"])).expect(name);
         let reference = &sequence["reference_result"];
-        assert_eq!(entry.active, !reference["deactivated"].as_bool().unwrap(), "{name}");
+        let status = if reference["deactivated"].as_bool().unwrap() {
+            StorageStatus::Deactivated
+        } else {
+            StorageStatus::Active
+        };
+        assert_eq!(entry.status, status, "{name}");
         assert_eq!(entry.latest_event, hash(&reference["last"]), "{name}");
         assert_eq!(
             entry.data,
@@ -197,7 +202,7 @@ fn real_data_storage_entries_hold_what_their_events_left() {
         );
         assert_eq!(
             state.to_did_data().storage_data.len(),
-            usize::from(entry.active),
+            usize::from(status == StorageStatus::Active),
             "{name}"
         );
     }

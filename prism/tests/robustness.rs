@@ -3,7 +3,6 @@
 mod common;
 
 use common::cbor;
-use common::protobuf::{field, number_field, over_long_number_field};
 use common::{History, SEED, creates, creation, key, master};
 use did_prism::did::PrismDid;
 use did_prism::digest::{DidSuffix, OperationHash};
@@ -20,6 +19,7 @@ use did_prism::route::{Route, route};
 use prism_fixtures::message::{
     create_did, deactivate_did, patch_context, protocol_version_update, public_key, service, update_did,
 };
+use prism_fixtures::protobuf::{field, number_field, over_long_number_field};
 use prism_fixtures::{Identity, Signed, block, ledger_operations, sign_bytes};
 use proptest::prelude::*;
 use prost::Message;

@@ -2,16 +2,17 @@
 
 mod common;
 
-use common::protobuf::field;
 use common::{History, SEED, creation, key, master, signed_by_master};
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::proto::{KeyUsage, PrismOperation, StatusListEntry};
-use did_prism::state::StorageData;
+use did_prism::resolution::Version;
+use did_prism::state::{StorageData, StorageStatus};
 use prism_fixtures::message::{
     EntryData, add_key, create_storage_entry, deactivate_storage_entry, patch_context, public_key, remove_key,
     update_did, update_storage_entry,
 };
-use prism_fixtures::{Identity, Signed, assemble, sign, sign_bytes};
+use prism_fixtures::protobuf::{field, number_field, with_event_fields};
+use prism_fixtures::{Identity, Signed, assemble, block_time, sign, sign_bytes};
 use prost::Message;
 
 fn published() -> (Identity, History) {
@@ -46,8 +47,8 @@ fn v1_an_entry_is_created_changed_and_ended() {
     assert_eq!(history.entry_bytes(create.hash), Some(bytes("first")));
     let entry = history.entry(create.hash).unwrap();
     assert_eq!(
-        (entry.reference, entry.latest_event, entry.active),
-        (create.hash, create.hash, true)
+        (entry.reference, entry.latest_event, entry.status),
+        (create.hash, create.hash, StorageStatus::Active)
     );
 
     let update = identity.update_entry(create.hash, b"second");
@@ -55,8 +56,8 @@ fn v1_an_entry_is_created_changed_and_ended() {
     assert_eq!(history.entry_bytes(create.hash), Some(bytes("second")));
     let entry = history.entry(create.hash).unwrap();
     assert_eq!(
-        (entry.reference, entry.latest_event, entry.active),
-        (create.hash, update.hash, true)
+        (entry.reference, entry.latest_event, entry.status),
+        (create.hash, update.hash, StorageStatus::Active)
     );
     assert_eq!(
         history.did_data().storage_data[0].prev_operation_hash,
@@ -68,8 +69,8 @@ fn v1_an_entry_is_created_changed_and_ended() {
     assert_eq!(history.entry_bytes(create.hash), None);
     let entry = history.entry(create.hash).unwrap();
     assert_eq!(
-        (entry.reference, entry.latest_event, entry.active),
-        (create.hash, end.hash, false)
+        (entry.reference, entry.latest_event, entry.status),
+        (create.hash, end.hash, StorageStatus::Deactivated)
     );
 }
 
@@ -279,20 +280,64 @@ fn v10_nothing_brings_an_ended_entry_back() {
 }
 
 #[test]
-fn v12_data_must_be_present_and_may_be_empty() {
+fn v12_data_may_be_absent_or_empty() {
     let (mut identity, mut history) = published();
-    history.ignores(&identity.sign_storage(&create_storage_entry(identity.suffix().as_bytes(), b"absent", None)));
+    let create = identity.sign_storage(&create_storage_entry(identity.suffix().as_bytes(), b"absent", None));
+    history.applies(&create);
+    assert_eq!(history.entry_data(create.hash), Some(StorageData::Absent));
+    let with_data = identity.sign_storage(&update_storage_entry(create.hash.as_bytes(), Some(data("some"))));
+    history.applies(&with_data);
+    assert_eq!(history.entry_bytes(create.hash), Some(bytes("some")));
+    let without_data = identity.sign_storage(&update_storage_entry(with_data.hash.as_bytes(), None));
+    history.applies(&without_data);
+    assert_eq!(history.entry_data(create.hash), Some(StorageData::Absent));
+    history.applies(&identity.sign_storage(&deactivate_storage_entry(without_data.hash.as_bytes())));
+    assert_eq!(history.entry_data(create.hash), None);
 
     let create = identity.create_entry(b"");
     history.applies(&create);
     assert_eq!(history.entry_data(create.hash), Some(StorageData::Bytes(vec![])));
-    history.ignores(&identity.sign_storage(&update_storage_entry(create.hash.as_bytes(), None)));
     history.applies(&identity.update_entry(create.hash, b"some"));
     history.applies(&identity.update_entry(create.hash, b""));
     assert_eq!(history.entry_data(create.hash), Some(StorageData::Bytes(vec![])));
 }
 
-/// Whoever reads an entry is told its kind.
+/// Kinds exclude each other, so the last data field counts, as protobuf defines it for fields of a oneof.
+#[test]
+fn v12_data_of_an_unknown_kind_is_recognised_and_shown_as_nothing() {
+    let (identity, mut history) = published();
+    let known = |text: &str| field(100, text.as_bytes());
+    for (fields, expected) in [
+        (field(103, b"unknown"), StorageData::Unknown),
+        (number_field(1000, 1), StorageData::Unknown),
+        ([known("known"), field(103, b"unknown")].concat(), StorageData::Unknown),
+        (
+            [field(103, b"unknown"), known("known")].concat(),
+            StorageData::Bytes(bytes("known")),
+        ),
+        // A known number with a foreign wire type is a field that is not known.
+        (number_field(100, 1), StorageData::Unknown),
+        ([number_field(102, 1), known("")].concat(), StorageData::Bytes(vec![])),
+    ] {
+        let nonce = format!("{fields:02x?}");
+        let create = create_storage_entry(identity.suffix().as_bytes(), nonce.as_bytes(), None);
+        let create = with_fields(&identity, &create, &fields);
+        history.applies(&create);
+        assert_eq!(history.entry_data(create.hash), Some(expected.clone()), "{nonce}");
+        let update = identity.sign_storage(&update_storage_entry(create.hash.as_bytes(), Some(data("bytes"))));
+        history.applies(&update);
+        assert_eq!(history.entry_bytes(create.hash), Some(bytes("bytes")), "{nonce}");
+        let update = with_fields(&identity, &update_storage_entry(update.hash.as_bytes(), None), &fields);
+        history.applies(&update);
+        assert_eq!(history.entry_data(create.hash), Some(expected), "{nonce}");
+        // A deactivation has no data, whatever else it has.
+        let end = deactivate_storage_entry(update.hash.as_bytes());
+        history.applies(&with_fields(&identity, &end, &fields));
+        assert_eq!(history.entry(create.hash).unwrap().status, StorageStatus::Deactivated);
+    }
+}
+
+/// Whoever reads an entry is told its kind (edge-cases.md#v19).
 #[test]
 fn v12_v19_an_update_may_replace_data_of_one_kind_by_another() {
     let (identity, mut history) = published();
@@ -344,36 +389,224 @@ fn v12_a_status_list_entry_is_replaced_as_a_whole() {
     );
 }
 
-/// The serialized operation with these fields appended to the event in it.
-fn with_unknown_fields(operation: &PrismOperation, kind: u32) -> Vec<u8> {
-    let encoded = operation.encode_to_vec();
-    let canonical_event = {
-        // Tag and length of the only field take one byte each, or the length two.
-        let header = if encoded[1] < 0x80 { 2 } else { 3 };
-        &encoded[header..]
-    };
-    let unknown = [field(49, b"unknown"), field(99, b"unknown")].concat();
-    field(kind, &[canonical_event, &unknown].concat())
+/// The storage operation with these fields after those of its event, signed by the VDR key.
+fn with_fields(identity: &Identity, operation: &PrismOperation, fields: &[u8]) -> Signed {
+    let bytes = with_event_fields(operation, fields);
+    sign_bytes(&bytes, Identity::STORAGE_KEY_ID, identity.storage_key())
+}
+
+/// Fields that say nothing of validation.
+fn metadata_fields() -> [Vec<u8>; 4] {
+    [
+        field(51, b"unknown"),
+        field(99, b"unknown"),
+        number_field(75, 7),
+        // The nonce with a foreign wire type.
+        number_field(50, 7),
+    ]
+}
+
+/// Validation fields that no event has, and the one that events of another kind have: `reserved` in this one.
+fn validation_fields(reserved: u32) -> [Vec<u8>; 4] {
+    [
+        field(3, b"unknown"),
+        field(49, b""),
+        number_field(20, 7),
+        field(reserved, &[7; 32]),
+    ]
 }
 
 #[test]
-fn v13_unknown_fields_in_an_event_are_tolerated_and_hashed() {
+fn v13_unknown_metadata_fields_are_tolerated_and_hashed() {
     let (identity, mut history) = published();
-    let storage_signed = |bytes: &[u8]| sign_bytes(bytes, Identity::STORAGE_KEY_ID, identity.storage_key());
+    for fields in metadata_fields() {
+        let create = create_storage_entry(identity.suffix().as_bytes(), &fields, Some(data("first")));
+        let create = with_fields(&identity, &create, &fields);
+        history.applies(&create);
+        let update = update_storage_entry(create.hash.as_bytes(), Some(data("second")));
+        // The nonce has a meaning in a create alone; elsewhere its number is that of any metadata.
+        let update = with_fields(&identity, &update, &[fields.clone(), field(50, b"nonce")].concat());
+        history.applies(&update);
+        assert_eq!(history.entry_bytes(create.hash), Some(bytes("second")));
+        let end = with_fields(&identity, &deactivate_storage_entry(update.hash.as_bytes()), &fields);
+        history.applies(&end);
+        assert_eq!(history.entry(create.hash).unwrap().status, StorageStatus::Deactivated);
+    }
+}
 
-    let create = create_storage_entry(identity.suffix().as_bytes(), b"1", Some(data("first")));
-    let create = storage_signed(&with_unknown_fields(&create, 7));
+#[test]
+fn v13_an_unknown_validation_field_makes_its_entry_unsupported_until_the_did_ends() {
+    let (mut identity, mut history) = published();
+    let mut entries = Vec::new();
+    for fields in validation_fields(2) {
+        let create = create_storage_entry(identity.suffix().as_bytes(), &fields, Some(data("first")));
+        let create = with_fields(&identity, &create, &fields);
+        history.applies(&create);
+        entries.push((create.hash, create.hash));
+    }
+    for fields in validation_fields(1) {
+        let create = identity.create_entry(b"first");
+        history.applies(&create);
+        let update = update_storage_entry(create.hash.as_bytes(), Some(data("second")));
+        let update = with_fields(&identity, &update, &fields);
+        history.applies(&update);
+        entries.push((create.hash, update.hash));
+
+        let create = identity.create_entry(b"first");
+        history.applies(&create);
+        let end = with_fields(&identity, &deactivate_storage_entry(create.hash.as_bytes()), &fields);
+        history.applies(&end);
+        entries.push((create.hash, end.hash));
+    }
+    let kept = identity.create_entry(b"kept");
+    history.applies(&kept);
+
+    for (reference, last) in &entries {
+        let status = |history: &History| history.entry(*reference).unwrap().status;
+        assert_eq!(history.entry_data(*reference), None);
+        assert_eq!(status(&history), StorageStatus::Unsupported);
+        // What follows is judged by the same rules, and changes nothing of that.
+        history.ignores(&identity.sign(&update_storage_entry(last.as_bytes(), Some(data("third")))));
+        history.ignores(&identity.sign_storage(&update_storage_entry(&[7; 32], Some(data("third")))));
+        let update = identity.sign_storage(&update_storage_entry(last.as_bytes(), Some(data("third"))));
+        history.applies(&update);
+        assert_eq!(status(&history), StorageStatus::Unsupported);
+        let end = identity.sign_storage(&deactivate_storage_entry(update.hash.as_bytes()));
+        history.applies(&end);
+        assert_eq!(status(&history), StorageStatus::Unsupported);
+        assert_eq!(history.entry(*reference).unwrap().latest_event, end.hash);
+        assert_eq!(history.entry_data(*reference), None);
+    }
+    assert_eq!(
+        history.entry_bytes(kept.hash),
+        Some(bytes("kept")),
+        "other entries are not touched"
+    );
+    history.applies(&identity.deactivate());
+    for (reference, _) in entries {
+        assert_eq!(history.entry(reference).unwrap().status, StorageStatus::Deactivated);
+    }
+}
+
+/// An event that is known to be invalid says nothing about its entry, whatever else it has.
+#[test]
+fn v13_an_unknown_validation_field_in_an_invalid_event_changes_nothing() {
+    let (mut identity, mut history) = published();
+    let fields = field(3, b"unknown");
+    let create = create_storage_entry(identity.suffix().as_bytes(), b"1", Some(data("data")));
+    let create = with_event_fields(&create, &fields);
+    history.ignores(&sign_bytes(&create, &identity.master_key_id(), identity.master_key()));
+    assert_eq!(history.entry(OperationHash::of(&create)), None);
+
+    let create = identity.create_entry(b"data");
     history.applies(&create);
-    let update = update_storage_entry(create.hash.as_bytes(), Some(data("second")));
-    let update = storage_signed(&with_unknown_fields(&update, 8));
-    history.applies(&update);
-    assert_eq!(history.entry_bytes(create.hash), Some(bytes("second")));
-    let end = storage_signed(&with_unknown_fields(
-        &deactivate_storage_entry(update.hash.as_bytes()),
-        9,
-    ));
+    for event in [
+        update_storage_entry(create.hash.as_bytes(), None),
+        deactivate_storage_entry(create.hash.as_bytes()),
+    ] {
+        let event = with_event_fields(&event, &fields);
+        history.ignores(&sign_bytes(&event, &identity.master_key_id(), identity.master_key()));
+    }
+    history.ignores(&with_fields(&identity, &update_storage_entry(&[7; 32], None), &fields));
+    assert_eq!(history.entry_bytes(create.hash), Some(bytes("data")));
+
+    let end = identity.deactivate_entry(create.hash);
     history.applies(&end);
-    assert_eq!(history.entry_bytes(create.hash), None);
+    history.ignores(&with_fields(
+        &identity,
+        &update_storage_entry(end.hash.as_bytes(), None),
+        &fields,
+    ));
+    assert_eq!(history.entry(create.hash).unwrap().status, StorageStatus::Deactivated);
+}
+
+/// Fields around the event, and occurrences of it that protobuf merges.
+#[test]
+fn v13_only_fields_of_the_event_itself_count() {
+    let (identity, mut history) = published();
+    let create = |nonce: &[u8]| create_storage_entry(identity.suffix().as_bytes(), nonce, Some(data("data")));
+    let status = |history: &mut History, operation: &[u8]| {
+        let signed = sign_bytes(operation, Identity::STORAGE_KEY_ID, identity.storage_key());
+        history.applies(&signed);
+        history.entry(signed.hash).unwrap().status
+    };
+    let around = [
+        create(b"1").encode_to_vec(),
+        field(20, b"unknown"),
+        field(3, b"unknown"),
+    ]
+    .concat();
+    assert_eq!(status(&mut history, &around), StorageStatus::Active);
+    let merged = [create(b"2").encode_to_vec(), field(7, &field(3, b"unknown"))].concat();
+    assert_eq!(status(&mut history, &merged), StorageStatus::Unsupported);
+    let replaced = [
+        with_event_fields(&update_storage_entry(&[7; 32], None), &field(3, b"unknown")),
+        create(b"3").encode_to_vec(),
+    ]
+    .concat();
+    assert_eq!(status(&mut history, &replaced), StorageStatus::Active);
+    let foreign_type = with_event_fields(&create(b"4"), &number_field(1, 7));
+    assert_eq!(status(&mut history, &foreign_type), StorageStatus::Unsupported);
+}
+
+/// edge-cases.md#v1 and edge-cases.md#v10 at every point in time.
+#[test]
+fn every_version_of_an_entry_is_found_by_its_id_and_by_its_time() {
+    let (mut identity, mut history) = published();
+    // Slots 40, 60, …; two events in slot 60.
+    let create = identity.create_entry(b"first");
+    history.applies(&create);
+    let (second, third) = (
+        identity.update_entry(create.hash, b"second"),
+        identity.update_entry(create.hash, b"third"),
+    );
+    assert_eq!(history.publish_block(&[&second, &third]), [true, true]);
+    let refused = identity.sign(&update_storage_entry(third.hash.as_bytes(), None));
+    history.ignores(&refused);
+    let other = identity.create_entry(b"other");
+    history.applies(&other);
+    let end = identity.deactivate_entry(create.hash);
+    history.applies(&end);
+    let did_end = identity.deactivate();
+    history.applies(&did_end);
+
+    let at = |reference: OperationHash, version| {
+        let entry = history.entry_at(reference, version)?;
+        Some((entry.data, entry.status, entry.latest_event))
+    };
+    let bytes = |text| StorageData::Bytes(bytes(text));
+    let first = (bytes("first"), StorageStatus::Active, create.hash);
+    let after_third = (bytes("third"), StorageStatus::Active, third.hash);
+    let ended = (bytes("third"), StorageStatus::Deactivated, end.hash);
+    for (version, expected) in [
+        (Version::Time(block_time(39)), None),
+        (Version::Time(block_time(40)), Some(&first)),
+        (Version::Time(block_time(59)), Some(&first)),
+        (Version::Time(block_time(60)), Some(&after_third)),
+        (Version::Time(block_time(119)), Some(&after_third)),
+        (Version::Time(block_time(120)), Some(&ended)),
+        (Version::Latest, Some(&ended)),
+        (Version::Id(create.hash), Some(&first)),
+        (
+            Version::Id(second.hash),
+            Some(&(bytes("second"), StorageStatus::Active, second.hash)),
+        ),
+        (Version::Id(third.hash), Some(&after_third)),
+        (Version::Id(end.hash), Some(&ended)),
+        // Not an event that took effect, not of this entry, not of an entry, not at all.
+        (Version::Id(refused.hash), None),
+        (Version::Id(other.hash), None),
+        (Version::Id(did_end.hash), None),
+        (Version::Id(OperationHash::of(b"unknown")), None),
+    ] {
+        assert_eq!(at(create.hash, version).as_ref(), expected, "{version:?}");
+    }
+    // An event keeps its version after the end of the owner.
+    let other_at = |version| at(other.hash, version).unwrap().1;
+    assert_eq!(other_at(Version::Id(other.hash)), StorageStatus::Active);
+    assert_eq!(other_at(Version::Time(block_time(139))), StorageStatus::Active);
+    assert_eq!(other_at(Version::Time(block_time(140))), StorageStatus::Deactivated);
+    assert_eq!(other_at(Version::Latest), StorageStatus::Deactivated);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use did_prism::did::PrismDid;
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::document::DocumentStyle;
+use did_prism::ledger::OperationPosition;
 use did_prism::proto;
-use did_prism::resolution::{NotFound, Resolution, Resolver, Version};
-use did_prism::state::{DidState, LedgerOperation, Replay, StorageEntry};
-use node_storage_contract::{NodeStorage, PageLimit, Result, StorageError};
+use did_prism::resolution::{EntryLinks, EntryNotFound, EntryResolver, NotFound, Resolution, Resolver, Version};
+use did_prism::state::{DidState, Replay, StorageEntry};
+use node_storage_contract::{NodeStorage, OperationRecord, PageLimit, Result, StorageError};
 
 /// Why a DID was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -19,13 +20,42 @@ pub enum ResolveError {
     Storage(#[from] StorageError),
 }
 
+/// Why a storage entry was not resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveEntryError {
+    /// The entry, or the version of it that was asked for, does not exist.
+    #[error(transparent)]
+    NotFound(#[from] EntryNotFound),
+    /// The store could not be read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
 /// A storage entry and the DID it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnedEntry {
     /// The owner.
     pub owner: DidSuffix,
-    /// The entry, active or not.
+    /// The entry, whatever its status.
     pub entry: StorageEntry,
+}
+
+/// An operation whose link leads to a storage entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntryEvent {
+    /// The operation.
+    pub record: OperationRecord,
+    /// Whether it is valid, so that it made a version of the entry.
+    pub took_effect: bool,
+}
+
+/// A part of the events of a storage entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPage {
+    /// Only events above this position.
+    pub after: Option<OperationPosition>,
+    /// At most this many.
+    pub limit: PageLimit,
 }
 
 /// Replays the operations of a DID out of a store. Clones share the store.
@@ -63,8 +93,8 @@ impl<S: NodeStorage> DidResolver<S> {
         style: DocumentStyle,
     ) -> std::result::Result<Resolution, ResolveError> {
         let mut resolver = Resolver::new(did, version);
-        self.read_operations(&did.suffix(), |operation| {
-            resolver.push(operation);
+        self.read_operations(&did.suffix(), |record| {
+            resolver.push(&record.operation);
             !resolver.is_complete()
         })
         .await?;
@@ -74,9 +104,9 @@ impl<S: NodeStorage> DidResolver<S> {
     /// The state of a DID that was created on the ledger.
     pub async fn state(&self, did: &DidSuffix) -> Result<Option<DidState>> {
         let mut replay = Replay::new(*did);
-        self.read_operations(did, |operation| {
+        self.read_operations(did, |record| {
             // A rejected operation leaves the state as it was, which is all that matters here.
-            let _rejection = replay.apply(operation);
+            let _rejection = replay.apply(&record.operation);
             true
         })
         .await?;
@@ -92,24 +122,92 @@ impl<S: NodeStorage> DidResolver<S> {
         })
     }
 
-    /// The storage entry that the operation with this hash created, active or not.
-    pub async fn storage_entry(&self, reference: &OperationHash) -> Result<Option<OwnedEntry>> {
+    /// The storage entry that the operation with this hash created, whatever its status.
+    ///
+    /// # Errors
+    /// `NotFound` where the entry or the version does not exist, `Storage` where the store can't be read.
+    pub async fn storage_entry(
+        &self,
+        reference: &OperationHash,
+        version: Version,
+    ) -> std::result::Result<OwnedEntry, ResolveEntryError> {
+        let owner = self.entry_owner(reference, version).await?;
+        let mut resolver = EntryResolver::new(owner, *reference, version);
+        self.read_operations(&owner, |record| {
+            let _judgement = resolver.push(&record.operation);
+            !resolver.is_complete()
+        })
+        .await?;
+        let entry = resolver.finish()?;
+        Ok(OwnedEntry { owner, entry })
+    }
+
+    /// The events of a storage entry up to a version, by position: every operation whose link leads to its create, valid or
+    /// not. There are events also where no create is valid, so that there is no entry.
+    ///
+    /// All operations of the owner up to the end of the page are replayed, those of a version id up to its event.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no event at all up to the version, or no version with the id; `Storage` where the store
+    /// can't be read.
+    pub async fn storage_events(
+        &self,
+        reference: &OperationHash,
+        version: Version,
+        page: EventPage,
+    ) -> std::result::Result<Vec<EntryEvent>, ResolveEntryError> {
+        let owner = self.entry_owner(reference, version).await?;
+        let mut resolver = EntryResolver::new(owner, *reference, version);
+        let mut links = EntryLinks::new(*reference);
+        let mut has_events = false;
+        let mut events = Vec::new();
+        let is_full = |events: &Vec<_>| u32::try_from(events.len()).is_ok_and(|length| length >= page.limit.get());
+        self.read_operations(&owner, |record| {
+            let Some(judgement) = resolver.push(&record.operation) else {
+                return false;
+            };
+            if links.follow(&record.operation) {
+                has_events = true;
+                let is_wanted = page.after.is_none_or(|after| record.operation.position > after);
+                if is_wanted && !is_full(&events) {
+                    events.push(EntryEvent {
+                        record: record.clone(),
+                        took_effect: judgement.is_ok(),
+                    });
+                }
+            }
+            // Whether a version has the id shows only at its event.
+            !resolver.is_complete() && (!is_full(&events) || matches!(version, Version::Id(_)))
+        })
+        .await?;
+        if matches!(version, Version::Id(_)) {
+            resolver.finish()?;
+        }
+        if has_events {
+            Ok(events)
+        } else {
+            Err(EntryNotFound::at(version).into())
+        }
+    }
+
+    /// The DID that the storage operation with this hash is routed to.
+    async fn entry_owner(
+        &self,
+        reference: &OperationHash,
+        version: Version,
+    ) -> std::result::Result<DidSuffix, ResolveEntryError> {
         let owners = self.storage.storage_owners(&[*reference]).await?;
-        let Some(owner) = owners.first().map(|owner| owner.did) else {
-            return Ok(None);
-        };
-        let state = self.state(&owner).await?;
-        let entry = state.and_then(|state| state.storage_entry(reference).cloned());
-        Ok(entry.map(|entry| OwnedEntry { owner, entry }))
+        let owner = owners.first().map(|owner| owner.did);
+        Ok(owner.ok_or_else(|| EntryNotFound::at(version))?)
     }
 
     /// Hands over the operations of a DID by position, until `take` answers that it needs no more.
-    async fn read_operations(&self, did: &DidSuffix, mut take: impl FnMut(&LedgerOperation) -> bool) -> Result<()> {
+    async fn read_operations(&self, did: &DidSuffix, mut take: impl FnMut(&OperationRecord) -> bool) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.storage.operations_of_did(did, after, self.page).await?;
             for record in &page {
-                if !take(&record.operation) {
+                if !take(record) {
                     return Ok(());
                 }
             }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use did_prism::did::PrismDid;
-use did_prism::ledger::OperationPosition;
 use node_service::resolver::DidResolver;
 use node_storage::IndexedOperationRepo;
 use node_storage::contract::ListedDid;
@@ -15,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDid, QueryOf, page_limit};
-use super::ledger::{PositionToken, PublishedOperation};
+use super::extract::{PathDid, QueryOf, cut, page_limit};
+use super::ledger::{PublishedOperation, position};
 use super::problem::{PROBLEM_JSON, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -156,10 +155,8 @@ async fn list_operations_of_did(
     QueryOf(page): QueryOf<OperationPage>,
 ) -> Result<Json<OperationList>, Problem> {
     let (length, limit) = page_limit(page.limit)?;
-    let after = page.after.as_deref().map(str::parse::<PositionToken>).transpose();
-    let after = after.map_err(|error| Problem::bad_request(format!("after: {error}")))?;
+    let after = position(page.after.as_deref())?;
     let storage = api.storage()?;
-    let after = after.map(OperationPosition::from);
     let did = did.suffix();
     let records = storage.operations_of_did(&did, after, limit).await?;
     // The end of a list is an empty page; a DID without a list is not found.
@@ -172,15 +169,6 @@ async fn list_operations_of_did(
     let mut items: Vec<_> = records.iter().map(PublishedOperation::from).collect();
     let next = cut(&mut items, length).map(|last| last.position.clone());
     Ok(Json(OperationList { items, next }))
-}
-
-/// Cuts a page to its length. The last item, if more would follow.
-fn cut<Item>(items: &mut Vec<Item>, length: usize) -> Option<&Item> {
-    if items.len() <= length {
-        return None;
-    }
-    items.truncate(length);
-    items.last()
 }
 
 /// Get the state of a DID as a protobuf message

@@ -7,9 +7,13 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use did_prism::did::{DidError, PrismDid};
-use did_prism::digest::InvalidDigest;
+use did_prism::digest::{InvalidDigest, OperationHash};
+use did_prism::ledger::{BlockTime, InvalidBlockTime};
+use did_prism::resolution::Version;
 use node_storage::contract::PageLimit;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 
@@ -61,6 +65,46 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     }
 }
 
+/// Which version is asked for, by at most one of these.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct VersionQuery {
+    /// The version right after the operation with this hash, 64 lowercase hexadecimal digits.
+    pub(super) version_id: Option<String>,
+    /// The version at this time: after every operation whose block time, floored to the second, is not later. RFC 3339.
+    #[param(example = "2023-01-01T00:00:00Z")]
+    pub(super) version_time: Option<String>,
+}
+
+/// A query that asks for no version there could be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidVersion {
+    /// Not a hash.
+    #[error("versionId: {0}")]
+    Id(#[source] InvalidDigest),
+    /// Not a time.
+    #[error("versionTime: {0}")]
+    Time(#[source] InvalidBlockTime),
+    /// Two versions.
+    #[error("versionId and versionTime exclude each other")]
+    Both,
+}
+
+impl VersionQuery {
+    /// The version; the latest one if none is named.
+    pub(super) fn version(&self) -> Result<Version, InvalidVersion> {
+        match (&self.version_id, &self.version_time) {
+            (None, None) => Ok(Version::Latest),
+            (Some(id), None) => OperationHash::from_str(id).map(Version::Id).map_err(InvalidVersion::Id),
+            (None, Some(time)) => BlockTime::from_str(time)
+                .map(Version::Time)
+                .map_err(InvalidVersion::Time),
+            (Some(_), Some(_)) => Err(InvalidVersion::Both),
+        }
+    }
+}
+
 /// A JSON body.
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -87,4 +131,13 @@ pub(super) fn page_limit(limit: Option<u64>) -> Result<(usize, PageLimit), Probl
         (Ok(length), Some(with_next)) if (1..=MAX_LIMIT).contains(&limit) => Ok((length, with_next)),
         _ => Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}"))),
     }
+}
+
+/// Cuts a page to its length. The last item, if more would follow.
+pub(super) fn cut<Item>(items: &mut Vec<Item>, length: usize) -> Option<&Item> {
+    if items.len() <= length {
+        return None;
+    }
+    items.truncate(length);
+    items.last()
 }

@@ -28,13 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 
 /// A position as clients see it: `block:absn:osn`, in decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PositionToken(OperationPosition);
-
-impl From<PositionToken> for OperationPosition {
-    fn from(token: PositionToken) -> Self {
-        token.0
-    }
-}
+struct PositionToken(OperationPosition);
 
 impl fmt::Display for PositionToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,7 +38,7 @@ impl fmt::Display for PositionToken {
 
 /// Text that is not a position.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InvalidPosition {
+enum InvalidPosition {
     /// Not three numbers.
     #[error("a position has the form block:absn:osn, for example 7000000:3:0")]
     Syntax,
@@ -70,6 +64,13 @@ impl FromStr for PositionToken {
             _ => Err(InvalidPosition::Syntax),
         }
     }
+}
+
+/// The position that `after` in a query names.
+pub(super) fn position(after: Option<&str>) -> Result<Option<OperationPosition>, Problem> {
+    let token = after.map(str::parse::<PositionToken>).transpose();
+    let token = token.map_err(|error| Problem::bad_request(format!("after: {error}")))?;
+    Ok(token.map(|PositionToken(position)| position))
 }
 
 /// What indexing made of an operation.

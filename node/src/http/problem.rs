@@ -6,9 +6,12 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use node_service::resolver::ResolveEntryError;
 use node_storage::contract::StorageError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::extract::InvalidVersion;
 
 /// The media type of problem details.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
@@ -89,6 +92,21 @@ impl From<StorageError> for Problem {
                 "the database could not answer; the log of the node says why",
             )
         }
+    }
+}
+
+impl From<ResolveEntryError> for Problem {
+    fn from(error: ResolveEntryError) -> Self {
+        match error {
+            ResolveEntryError::NotFound(error) => Self::not_found(error.to_string()),
+            ResolveEntryError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<InvalidVersion> for Problem {
+    fn from(error: InvalidVersion) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 

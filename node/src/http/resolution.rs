@@ -3,25 +3,20 @@
 mod error;
 mod response;
 
-use std::str::FromStr;
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use did_prism::did::PrismDid;
-use did_prism::digest::OperationHash;
-use did_prism::ledger::BlockTime;
-use did_prism::resolution::{Resolution, Version};
+use did_prism::resolution::Resolution;
 use node_service::resolver::DidResolver;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa::openapi::path::Paths;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
+use super::extract::VersionQuery;
 use super::negotiation::{self, Representation};
 use error::{ErrorCode, ResolutionError};
 use response::{ResolutionResult, success};
@@ -51,34 +46,6 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     router
 }
 
-/// DID resolution options, at most one of them.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ResolutionOptions {
-    /// The version right after the operation with this hash, 64 lowercase hexadecimal digits.
-    version_id: Option<String>,
-    /// The version at this time: after every operation whose block time, floored to the second, is not later. RFC 3339.
-    #[param(example = "2023-01-01T00:00:00Z")]
-    version_time: Option<String>,
-}
-
-impl ResolutionOptions {
-    fn version(&self) -> Result<Version, ResolutionError> {
-        let invalid = |detail: String| ResolutionError::new(ErrorCode::InvalidOptions, detail);
-        match (&self.version_id, &self.version_time) {
-            (None, None) => Ok(Version::Latest),
-            (Some(id), None) => OperationHash::from_str(id)
-                .map(Version::Id)
-                .map_err(|error| invalid(format!("versionId: {error}"))),
-            (None, Some(time)) => BlockTime::from_str(time)
-                .map(Version::Time)
-                .map_err(|error| invalid(format!("versionTime: {error}"))),
-            (Some(_), Some(_)) => Err(invalid("versionId and versionTime exclude each other".to_owned())),
-        }
-    }
-}
-
 /// Resolve a DID
 ///
 /// The DID is written plain or percent-encoded, in canonical or long form. `Accept` chooses between the DID document
@@ -93,7 +60,7 @@ impl ResolutionOptions {
     params(
         ("did" = String, Path, description = "The DID.",
             example = "did:prism:9b5118411248d9663b6ab15128fba8106511230ff654e7514cdcc4ce919bde9b"),
-        ResolutionOptions,
+        VersionQuery,
     ),
     responses(
         (status = 200, description = "The DID document, or the resolution result.", content(
@@ -117,7 +84,7 @@ impl ResolutionOptions {
 async fn resolve(
     State(api): State<Api>,
     did: Result<Path<String>, PathRejection>,
-    options: Result<Query<ResolutionOptions>, QueryRejection>,
+    options: Result<Query<VersionQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
     answer(&api, did, options, &headers)
@@ -130,13 +97,15 @@ async fn resolve(
 async fn answer(
     api: &Api,
     did: Result<Path<String>, PathRejection>,
-    options: Result<Query<ResolutionOptions>, QueryRejection>,
+    options: Result<Query<VersionQuery>, QueryRejection>,
     headers: &HeaderMap,
 ) -> Result<(Resolution, &'static Representation), ResolutionError> {
     let Path(did) = did.map_err(|error| ResolutionError::new(ErrorCode::InvalidDid, error.body_text()))?;
     let did: PrismDid = did.parse()?;
     let Query(options) = options.map_err(|error| ResolutionError::new(ErrorCode::InvalidOptions, error.body_text()))?;
-    let version = options.version()?;
+    let version = options
+        .version()
+        .map_err(|error| ResolutionError::new(ErrorCode::InvalidOptions, error.to_string()))?;
     let representation = negotiation::choose(headers).ok_or_else(|| {
         ResolutionError::new(
             ErrorCode::RepresentationNotSupported,

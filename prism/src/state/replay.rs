@@ -1,6 +1,8 @@
 //! Replaying the operations of one DID.
 
-use super::{DidState, StorageData, StorageEntries, judge_create, require_signature, signer};
+use super::{
+    DidState, StorageChange, StorageData, StorageEntries, StorageEvent, judge_create, require_signature, signer,
+};
 use crate::digest::{DidSuffix, OperationHash};
 use crate::key::KeyUsage;
 use crate::ledger::{BlockTime, OperationBytes, OperationPosition};
@@ -69,17 +71,17 @@ impl Replay {
                 if create.did_prism_hash != self.did.as_bytes() {
                     return Err(Rejection::OtherDid);
                 }
-                self.active_state()?.create_storage_entry(&signed, create)
+                self.active_state()?.create_storage_entry(&signed, create.data.into())
             }
             Operation::UpdateStorageEntry(update) => {
-                let data = update.data.map(StorageData::from);
-                let data = data.ok_or(Rejection::NoStorageData)?;
+                let change = StorageChange::Data(update.data.into());
                 self.active_state()?
-                    .append_storage_event(&signed, &update.previous_event_hash, Some(data))
+                    .append_storage_event(&signed, &update.previous_event_hash, change)
             }
             Operation::DeactivateStorageEntry(deactivate) => {
+                let change = StorageChange::Deactivation;
                 self.active_state()?
-                    .append_storage_event(&signed, &deactivate.previous_event_hash, None)
+                    .append_storage_event(&signed, &deactivate.previous_event_hash, change)
             }
             Operation::ProtocolVersionUpdate(_) => Err(Rejection::ProtocolVersionUpdate),
         }
@@ -179,33 +181,41 @@ impl DidState {
         }
     }
 
-    fn create_storage_entry(
-        &mut self,
-        signed: &SignedOperation,
-        create: proto::ProtoCreateStorageEntry,
-    ) -> Result<(), Rejection> {
-        let data = create.data.map(StorageData::from).ok_or(Rejection::NoStorageData)?;
+    fn create_storage_entry(&mut self, signed: &SignedOperation, data: StorageData) -> Result<(), Rejection> {
         if self.storage.get(&signed.hash).is_some() {
             return Err(Rejection::StorageEntryExists);
         }
         require_signature(signed, signer(signed, &self.content, KeyUsage::Vdr)?)?;
-        self.storage.add(signed.hash, data);
+        self.storage.add(storage_event(signed, StorageChange::Data(data)));
         Ok(())
     }
 
-    /// With data an update of the entry, without its deactivation.
+    /// An update of the entry or its deactivation.
     fn append_storage_event(
         &mut self,
         signed: &SignedOperation,
         previous_event_hash: &[u8],
-        data: Option<StorageData>,
+        change: StorageChange,
     ) -> Result<(), Rejection> {
         let previous = OperationHash::try_from(previous_event_hash)
             .ok()
             .filter(|previous| self.storage.is_latest_event(previous))
             .ok_or(Rejection::PreviousEvent)?;
         require_signature(signed, signer(signed, &self.content, KeyUsage::Vdr)?)?;
-        self.storage.append(&previous, signed.hash, data);
+        self.storage.append(&previous, storage_event(signed, change));
         Ok(())
+    }
+}
+
+/// The event with what this version of the protocol does not know about it.
+fn storage_event(signed: &SignedOperation, change: StorageChange) -> StorageEvent {
+    let unknown = signed.unknown_event_fields();
+    StorageEvent {
+        hash: signed.hash,
+        change: match change {
+            StorageChange::Data(_) if unknown.data => StorageChange::Data(StorageData::Unknown),
+            change => change,
+        },
+        unsupported: unknown.validation,
     }
 }

@@ -7,14 +7,13 @@
 )]
 
 pub(crate) mod cbor;
-pub(crate) mod protobuf;
 
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::document::DocumentStyle;
 use did_prism::proto::{DidData, KeyUsage, PrismOperation, PublicKey, Service, storage_data};
-use did_prism::resolution::{Resolution, Resolver, Version};
+use did_prism::resolution::{EntryResolver, Resolution, Resolver, Version};
 use did_prism::route::{Route, route};
-use did_prism::state::{LedgerOperation, Replay, StorageData, StorageEntry};
+use did_prism::state::{LedgerOperation, Replay, StorageData, StorageEntry, StorageStatus};
 use prism_fixtures::message::{create_did, public_key};
 use prism_fixtures::{Signed, TestKey, block, ledger_operations, sign};
 use serde_json::Value;
@@ -120,25 +119,41 @@ impl History {
         self.replay.state()?.storage_entry(&reference).cloned()
     }
 
-    /// What the active storage entry with this reference holds; the state and the DID data have to agree.
+    /// The storage entry with this reference at a version.
+    pub(crate) fn entry_at(&self, reference: OperationHash, version: Version) -> Option<StorageEntry> {
+        let mut resolver = EntryResolver::new(self.did, reference, version);
+        for operation in &self.operations {
+            if resolver.push(operation).is_none() {
+                assert!(resolver.is_complete());
+            }
+        }
+        resolver.finish().ok()
+    }
+
+    /// What the active storage entry with this reference holds; the state and the DID data have to agree. DID data does not
+    /// tell data of an unknown kind from none.
     #[track_caller]
     pub(crate) fn entry_data(&self, reference: OperationHash) -> Option<StorageData> {
         let active = self
             .entry(reference)
-            .filter(|entry| entry.active)
+            .filter(|entry| entry.status == StorageStatus::Active)
             .map(|entry| entry.data);
         let answered = self
             .did_data()
             .storage_data
             .into_iter()
             .find(|data| data.init_operation_hash == reference.as_bytes())
-            .and_then(|data| data.data)
-            .map(|data| match data {
-                storage_data::Data::Bytes(bytes) => StorageData::Bytes(bytes),
-                storage_data::Data::Ipfs(content_id) => StorageData::Ipfs(content_id),
-                storage_data::Data::StatusListEntry(entry) => StorageData::StatusList(entry),
+            .map(|data| match data.data {
+                None => StorageData::Absent,
+                Some(storage_data::Data::Bytes(bytes)) => StorageData::Bytes(bytes),
+                Some(storage_data::Data::Ipfs(content_id)) => StorageData::Ipfs(content_id),
+                Some(storage_data::Data::StatusListEntry(entry)) => StorageData::StatusList(entry),
             });
-        assert_eq!(active, answered);
+        let shown = active.clone().map(|data| match data {
+            StorageData::Unknown => StorageData::Absent,
+            known => known,
+        });
+        assert_eq!(shown, answered);
         active
     }
 
@@ -178,13 +193,19 @@ impl History {
         serde_json::to_value(self.latest(DocumentStyle::Spec).unwrap().metadata).unwrap()
     }
 
-    /// Everything that can be observed: DID data, document and metadata.
-    fn everything(&self) -> (Option<DidData>, Option<(Value, Value)>) {
+    /// Everything that can be observed: DID data, storage entries, document and metadata.
+    fn everything(&self) -> (Option<DidData>, Vec<StorageEntry>, Option<(Value, Value)>) {
         let resolved = self.latest(DocumentStyle::Spec).map(|resolution| {
             let document = serde_json::to_value(resolution.document).unwrap();
             (document, serde_json::to_value(resolution.metadata).unwrap())
         });
-        (self.exists().then(|| self.did_data()), resolved)
+        let state = self.replay.state();
+        let entries = state.map(|state| state.storage_entries().cloned().collect());
+        (
+            self.exists().then(|| self.did_data()),
+            entries.unwrap_or_default(),
+            resolved,
+        )
     }
 
     fn latest(&self, style: DocumentStyle) -> Option<Resolution> {

@@ -12,7 +12,7 @@ use crate::http::openapi;
 use crate::http::problem::Problem;
 
 /// Every route, as the documentation lists them.
-const ROUTES: [(&str, &str); 18] = [
+const ROUTES: [(&str, &str); 19] = [
     ("get", "/1.0/identifiers/{did}"),
     ("get", "/api/1.0/identifiers/{did}"),
     ("get", "/api/_system/health"),
@@ -27,6 +27,7 @@ const ROUTES: [(&str, &str); 18] = [
     ("post", "/api/submissions/signed-operations"),
     ("get", "/api/transactions/{tx_id}"),
     ("get", "/api/vdr-data/{entry_hash}"),
+    ("get", "/api/vdr-data/{entry_hash}/events"),
     ("get", "/api/vdr-data/{entry_hash}/metadata"),
     ("get", "/healthz"),
     ("get", "/openapi.json"),
