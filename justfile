@@ -169,8 +169,8 @@ db-restore FILE *ARGS:
     file=$1; shift
     cargo run -q --release -p neoprism-node -- restore --input "$file" "$@"
 
-# Backup and restore beside pg_dump, pg_restore and sqlite3, at 100,000 operations or as many as are given.
-bench *OPERATIONS:
+# Backup and restore beside the engines' own tools at 100,000 operations, or so many; `lookups` for the hot look-ups.
+bench *WHAT:
     cargo run -q --release -p node-bench -- "$@"
 
 # Stops and removes the PostgreSQL server that tests have started.

@@ -13,7 +13,7 @@ use node_storage_archive::{ArchiveError, ArchiveReader, Difference, Entry, Summa
 use serde_json::{Value, json};
 
 use crate::answer::print_answer;
-use crate::backup::blocking;
+use crate::blocking::blocking;
 use crate::cli::{ArchiveCommand, CatArguments, DiffArguments, InspectArguments};
 use crate::exit::Failure;
 use crate::summary::{Described, cursor};

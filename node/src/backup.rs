@@ -9,9 +9,9 @@ use node_storage::contract::{Access, Network};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use node_storage_archive::{BackupOptions, BaseArchive, Compression, Summary, backup};
 use tempfile::NamedTempFile;
-use tokio::task::spawn_blocking;
 
 use crate::answer::print_answer;
+use crate::blocking::blocking;
 use crate::cli::{BackupArguments, CompressionName};
 use crate::exit::Failure;
 use crate::logging::Console;
@@ -172,14 +172,4 @@ fn unwritable(path: &Path) -> String {
         "the archive {} can't be written; what was there before is there still, choose another --output",
         path.display()
     )
-}
-
-/// Runs what waits for files beside the tasks that wait for databases and signals.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Failure::io("a thread has ended early")(io::Error::other(error))),
-    }
 }

@@ -14,7 +14,7 @@ use node_storage::{ConfigError, DbBackend, DbBackendConfig};
 
 use crate::exit::Failure;
 
-/// A did:prism node: indexes identity operations published on Cardano and resolves DIDs.
+/// A did:prism node: indexes the identity operations that are published on Cardano, and resolves DIDs.
 #[derive(Debug, Parser)]
 #[command(name = "neoprism-node", version)]
 pub(crate) struct Cli {
@@ -26,23 +26,24 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Read the ledger, index it, and serve the API.
+    /// Read the ledger, store and index its operations, and serve the API.
     Indexer(IndexerArguments),
-    /// Serve the API from a database that others write.
+    /// Serve the API from a database that another process writes. Never writes or migrates.
     Resolver(ResolverArguments),
-    /// An indexer with an in-memory ledger that accepts submissions.
+    /// Run an indexer with an in-memory ledger that accepts submissions over the API.
     Dev(DevArguments),
-    /// Write everything that the ledger published into one file, also while a node runs.
+    /// Write the whole content of the database to one archive file. Works while a node runs.
     Backup(BackupArguments),
-    /// Put what `backup` wrote into a database of either engine, all of it or nothing, and index it.
+    /// Restore archives that `backup` wrote into a database of either engine, completely or not at all, and index
+    /// it.
     Restore(RestoreArguments),
-    /// Look into archives; no database is needed.
+    /// Verify, inspect and compare archives. Needs no database.
     #[command(subcommand)]
     Archive(ArchiveCommand),
-    /// Look at the database, or prepare it.
+    /// Inspect or migrate the database.
     #[command(subcommand)]
     Db(DbCommand),
-    /// Print the description of the HTTP API, OpenAPI 3.1 as JSON.
+    /// Print the description of the HTTP API as JSON (OpenAPI 3.1).
     Openapi,
 }
 
@@ -58,7 +59,7 @@ pub(crate) struct IndexerArguments {
     pub(crate) source: SourceArguments,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
-    /// End with 0 once the source is at its end and everything is indexed.
+    /// Exit with code 0 once the source has ended and everything is indexed.
     #[arg(long, conflicts_with = "follow")]
     pub(crate) exit_when_synced: bool,
 }
@@ -81,7 +82,7 @@ pub(crate) struct DevArguments {
     pub(crate) migration: MigrationArguments,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
-    /// Publish a few sample DIDs, if the database is empty.
+    /// Publish a few sample DIDs if the database is empty.
     #[arg(long)]
     pub(crate) sample: bool,
 }
@@ -90,16 +91,16 @@ pub(crate) struct DevArguments {
 pub(crate) struct BackupArguments {
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
-    /// The file to write, or - for standard output. A file that exists is replaced once the new one is complete.
+    /// The file to write; - for standard output. An existing file is replaced only when the new one is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// An archive of an earlier state: only what follows it is written, as an increment to it.
+    /// An archive of an earlier state of this database. Writes only what follows it, as an increment.
     #[arg(long, value_name = "ARCHIVE")]
     pub(crate) base: Option<PathBuf>,
-    /// How the content is stored; with none, equal content gives equal files.
+    /// Compression of the content. With none, equal content gives equal files.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) compression: CompressionName,
-    /// Print JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -110,13 +111,14 @@ pub(crate) struct RestoreArguments {
     pub(crate) database: DatabaseArguments,
     #[command(flatten)]
     pub(crate) migration: MigrationArguments,
-    /// The archive, or - for standard input; then its increments, oldest first. All are restored, or none.
+    /// The archive, followed by its increments, oldest first; - for standard input. Either all of them are restored
+    /// or none.
     #[arg(short, long = "input", value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Verify the archives and the state of the database, and write nothing.
+    /// Verify the archives and the state of the database without writing anything.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Print JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -124,74 +126,74 @@ pub(crate) struct RestoreArguments {
 /// How the content of an archive is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum CompressionName {
-    /// Compressed.
+    /// Compressed with Zstandard.
     #[default]
     Zstd,
-    /// As it is.
+    /// Not compressed.
     None,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ArchiveCommand {
-    /// Read archives to their ends and verify every byte.
+    /// Read archives to the end and verify every byte.
     Verify(InspectArguments),
-    /// Print what archives hold, having verified them.
+    /// Verify archives and print what they hold.
     Inspect(InspectArguments),
     /// Print the operations of archives as JSON lines.
     Cat(CatArguments),
-    /// Print what differs between two archives; nothing where nothing does.
+    /// Print the differences between two archives. Prints nothing if there are none.
     Diff(DiffArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArguments {
-    /// The archives; - is standard input.
+    /// The archives to read; - for standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Print JSON, one object a line and archive.
+    /// Print one JSON object per line, one for each archive.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CatArguments {
-    /// The archives; - is standard input.
+    /// The archives to read; - for standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Only operations of this DID and of its storage entries.
+    /// Print only the operations of this DID and of its storage entries.
     #[arg(long)]
     pub(crate) did: Option<PrismDid>,
-    /// Only blocks from this number on.
+    /// Start at this block number.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) from_block: Option<u64>,
-    /// Only blocks up to this number.
+    /// End after this block number.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) to_block: Option<u64>,
-    /// Only the operations of this transaction.
+    /// Print only the operations of this transaction.
     #[arg(long, value_name = "TX_ID")]
     pub(crate) transaction: Option<TransactionId>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// The first archive; - is standard input.
+    /// The first archive; - for standard input.
     #[arg(value_name = "FIRST")]
     pub(crate) first: PathBuf,
     /// The second archive; - is standard input.
     #[arg(value_name = "SECOND")]
     pub(crate) second: PathBuf,
-    /// Print JSON, one difference a line.
+    /// Print one JSON object per line, one for each difference.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
-    /// Print where the database lies; nothing is opened.
+    /// Print the location of the database without opening it.
     Path(DatabaseArguments),
-    /// Bring the schema up to date.
+    /// Create the schema, or update it to the version of this program.
     Migrate(DatabaseArguments),
-    /// Print what the database holds and how far it has come.
+    /// Print what the database holds and how far it is synced and indexed.
     Status(StatusArguments),
 }
 
@@ -199,10 +201,10 @@ pub(crate) enum DbCommand {
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) database: DatabaseArguments,
-    /// Compute the root of the content too, as an archive of it has; reads everything.
+    /// Also compute the root, the hash over the content that an archive of it has. Reads the whole database.
     #[arg(long)]
     pub(crate) root: bool,
-    /// Print JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -225,17 +227,18 @@ pub(crate) struct DatabaseArguments {
     /// Where the database is.
     #[arg(long = "db-url", help = url_help(), env = "NPRISM_DB_URL", value_name = "URL", hide_env_values = true)]
     url: Option<String>,
-    /// How long to wait at start for a PostgreSQL server that can't be reached; for another writer of an SQLite file, 10 s at
-    /// most.
+    /// How long to wait at start for a PostgreSQL server that can't be reached, or, for at most 10 s, for another
+    /// process that writes the SQLite file.
     #[arg(long = "db-connect-timeout", env = "NPRISM_DB_CONNECT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
-    /// The most connections to a PostgreSQL server.
+    /// The largest number of connections to a PostgreSQL server.
     #[arg(long = "db-max-connections", env = "NPRISM_DB_MAX_CONNECTIONS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     max_connections: u32,
-    /// Where an SQLite database lies unless --db-url says so [default: neoprism in the platform's application-data directory].
+    /// The directory for SQLite databases; not used if --db-url is given [default: neoprism in the platform's
+    /// application-data directory].
     #[arg(long, env = "NPRISM_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The Cardano network [default: mainnet; custom for dev].
+    /// The Cardano network. A database belongs to one network [default: mainnet; for dev: custom].
     #[arg(long, env = "NPRISM_CARDANO_NETWORK", value_parser = network_parser())]
     network: Option<Network>,
 }
@@ -283,7 +286,7 @@ impl DatabaseArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Database")]
 pub(crate) struct ReadArguments {
-    /// A PostgreSQL replica that the API reads from; it may lag behind.
+    /// A PostgreSQL replica that the API reads from. Its answers may be older than the database.
     #[arg(
         long = "db-read-url",
         env = "NPRISM_DB_READ_URL",
@@ -296,7 +299,7 @@ pub(crate) struct ReadArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Database")]
 pub(crate) struct MigrationArguments {
-    /// Refuse a schema that is missing or outdated in place of bringing it up to date.
+    /// Do not migrate: exit with an error if the schema is missing or outdated.
     #[arg(long, env = "NPRISM_SKIP_MIGRATION")]
     pub(crate) skip_migration: bool,
 }
@@ -316,7 +319,7 @@ struct CommonSourceArguments {
     /// What delivers the ledger.
     #[arg(long = "dlt-source", help = source_help(), env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = source_name)]
     dlt_source: String,
-    /// How many of the highest block numbers are held back [default: 0 for file].
+    /// Process a block only when the source has N higher block numbers [default for file: 0].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
     confirmation_blocks: Option<u32>,
 }
@@ -396,10 +399,11 @@ pub(crate) struct ServerArguments {
     /// The address to listen on.
     #[arg(long, env = "NPRISM_ADDRESS", default_value = "127.0.0.1")]
     pub(crate) address: String,
-    /// The port to listen on; 0 takes any free one and prints it.
+    /// The port to listen on. With 0, the system chooses a free port, and the log names it.
     #[arg(long, env = "NPRISM_PORT", default_value_t = 8080)]
     pub(crate) port: u16,
-    /// Whether DID documents have everything that the specification says, or the members that all nodes agree on.
+    /// Members of DID documents: spec has all that the specification requires, minimal leaves out `controller` and
+    /// the automatic contexts.
     #[arg(long, env = "NPRISM_DID_DOCUMENT_STYLE", default_value = "spec", value_name = "STYLE", value_parser = style_parser())]
     pub(crate) did_document_style: DocumentStyle,
 }
@@ -408,24 +412,24 @@ pub(crate) struct ServerArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LoggingArguments {
-    /// The form of log lines.
+    /// The format of log lines on stderr.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) log_format: LogFormat,
-    /// Tell more; twice or three times for still more. Goes before `RUST_LOG`.
+    /// Log more; repeat up to three times for more detail. Overrides RUST_LOG.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Tell errors only. Goes before `RUST_LOG`.
+    /// Log errors only. Overrides RUST_LOG.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 }
 
-/// The form of log lines.
+/// The format of log lines on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people.
+    /// Human-readable lines.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

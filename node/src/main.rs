@@ -3,6 +3,7 @@
 mod answer;
 mod archive;
 mod backup;
+mod blocking;
 mod cli;
 mod db;
 mod dev;

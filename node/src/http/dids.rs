@@ -30,9 +30,10 @@ pub(super) fn router() -> OpenApiRouter<Api> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DidPage {
-    /// Start behind this DID, which must be listed: the `next` of the page before. From the first on, without it.
+    /// Return DIDs after this one, which must be listed: the `next` of the previous page. Without it, start at the
+    /// first.
     after: Option<String>,
-    /// Most items.
+    /// The largest number of items to return.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
 }
@@ -113,11 +114,11 @@ async fn list_dids(State(api): State<Api>, QueryOf(page): QueryOf<DidPage>) -> R
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct OperationPage {
-    /// Start behind this position, `block:absn:osn` in decimal: the `next` of the page before, or the `position` of any
-    /// operation. From the first on, without it.
+    /// Return operations after this position, `block:absn:osn` in decimal: the `next` of the previous page, or the
+    /// `position` of any operation. Without it, start at the first.
     #[param(example = "7000000:3:0")]
     after: Option<String>,
-    /// Most items.
+    /// The largest number of items to return.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
 }

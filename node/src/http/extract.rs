@@ -91,6 +91,12 @@ pub(super) enum InvalidVersion {
     Both,
 }
 
+impl From<InvalidVersion> for Problem {
+    fn from(error: InvalidVersion) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
 impl VersionQuery {
     /// The version; the latest one if none is named.
     pub(super) fn version(&self) -> Result<Version, InvalidVersion> {

@@ -73,7 +73,7 @@ pub(super) fn position(after: Option<&str>) -> Result<Option<OperationPosition>,
     Ok(token.map(|PositionToken(position)| position))
 }
 
-/// What indexing made of an operation.
+/// The result of indexing an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
@@ -87,7 +87,7 @@ enum Status {
     Undecodable,
 }
 
-/// What indexing made of an operation.
+/// The result of indexing an operation.
 #[derive(Debug, Serialize, ToSchema)]
 struct Indexing {
     /// The DID that it belongs to, in canonical form; null if there is none, or none yet.
@@ -138,7 +138,7 @@ pub(super) struct PublishedOperation {
     operation_id: String,
     /// Id of the transaction.
     tx_id: String,
-    /// Where it stands on the ledger: `block:absn:osn`.
+    /// Position on the ledger: `block:absn:osn`.
     #[schema(example = "7000000:3:0")]
     pub(super) position: String,
     /// Slot of the block.
@@ -244,7 +244,7 @@ impl From<&TransactionRecord> for Transaction {
 
 /// Get a transaction
 ///
-/// A transaction that published PRISM operations, with all of them, whatever indexing made of them.
+/// A transaction that published PRISM operations, with all of its operations, whether or not they are indexed.
 #[utoipa::path(
     get,
     path = "/api/transactions/{tx_id}",
@@ -269,7 +269,7 @@ async fn transaction(
 
 /// Get an operation
 ///
-/// An operation, where it was published first, whatever indexing made of it.
+/// An operation at the position where it was first published, whether or not it is indexed.
 #[utoipa::path(
     get,
     path = "/api/operations/{operation_id}",

@@ -11,8 +11,6 @@ use node_storage::contract::StorageError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::extract::InvalidVersion;
-
 /// The media type of problem details.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -101,12 +99,6 @@ impl From<ResolveEntryError> for Problem {
             ResolveEntryError::NotFound(error) => Self::not_found(error.to_string()),
             ResolveEntryError::Storage(error) => error.into(),
         }
-    }
-}
-
-impl From<InvalidVersion> for Problem {
-    fn from(error: InvalidVersion) -> Self {
-        Self::bad_request(error.to_string())
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
             content_type = "application/did-resolution"),
         (status = 501, description = "METHOD_NOT_SUPPORTED: a DID of another method than `prism`.",
             body = ResolutionResult, content_type = "application/did-resolution"),
-        (status = 503, description = "INTERNAL_ERROR: the database is not there yet.",
+        (status = 503, description = "INTERNAL_ERROR: the database is not ready yet.",
             body = ResolutionResult, content_type = "application/did-resolution"),
     ),
 )]

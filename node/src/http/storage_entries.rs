@@ -60,13 +60,13 @@ struct StatusListEntry {
     details: String,
 }
 
-/// Whether an entry is alive.
+/// Status of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum EntryStatus {
     /// It has content, perhaps an empty one.
     Active,
-    /// It, or its DID, was deactivated.
+    /// The entry or its DID was deactivated.
     Deactivated,
     /// An event of it has a validation field that this node does not know: it may be alive or not, with this or other
     /// content.

@@ -62,7 +62,7 @@ async fn indexer_stats(State(api): State<Api>) -> Result<Json<IndexerStats>, Pro
     get,
     path = "/api/_system/health",
     tag = "System",
-    responses((status = 200, description = "It is", body = String, content_type = "text/plain", example = "Ok")),
+    responses((status = 200, description = "The process runs", body = String, content_type = "text/plain", example = "Ok")),
 )]
 async fn system_health() -> &'static str {
     "Ok"
@@ -100,7 +100,7 @@ async fn node_metadata(State(api): State<Api>) -> Json<NodeMetadata> {
     get,
     path = "/healthz",
     tag = "System",
-    responses((status = 200, description = "It is", body = String, content_type = "text/plain", example = "Ok")),
+    responses((status = 200, description = "The process runs", body = String, content_type = "text/plain", example = "Ok")),
 )]
 async fn healthz() -> &'static str {
     "Ok"
@@ -114,8 +114,8 @@ async fn healthz() -> &'static str {
     path = "/readyz",
     tag = "System",
     responses(
-        (status = 200, description = "It can", body = String, content_type = "text/plain", example = "Ok"),
-        (status = 503, description = "It can't; `detail` says why", body = Problem, content_type = PROBLEM_JSON),
+        (status = 200, description = "Ready", body = String, content_type = "text/plain", example = "Ok"),
+        (status = 503, description = "Not ready; `detail` says why", body = Problem, content_type = PROBLEM_JSON),
     ),
 )]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {

@@ -18,7 +18,7 @@ const NAME: &str = "file";
 /// Which file, and whether to wait for more.
 #[derive(Debug, Args)]
 struct FileFlags {
-    /// The ledger file, or - for standard input.
+    /// The ledger file (JSON lines, one transaction per line); - for standard input.
     #[arg(
         long,
         env = "NPRISM_LEDGER_FILE",
@@ -26,7 +26,7 @@ struct FileFlags {
         required_if_eq("dlt_source", NAME)
     )]
     ledger_file: Option<PathBuf>,
-    /// Wait for more at the end of the ledger file.
+    /// Do not stop at the end of the ledger file: wait for lines to be appended.
     #[arg(long)]
     follow: bool,
 }

@@ -15,7 +15,7 @@ use crate::content::{Base, Content, Header, Summary};
 use crate::entry::Entry;
 use crate::error::{ArchiveError, Result};
 use crate::format::Compression;
-use crate::restore::{Progress, ProgressFn};
+use crate::progress::{Progress, ProgressFn};
 use crate::tree::Tree;
 use crate::verify::verify;
 use crate::write::ArchiveWriter;

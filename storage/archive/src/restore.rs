@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{BufReader, Read};
-use std::sync::Arc;
 
 use node_storage_contract::{
     Appended, Delivery, LedgerBound, LoadPlan, LoadSource, Network, NodeStorage, PublishedBlock, PublishedOperation,
@@ -15,22 +14,9 @@ use crate::backup::{content_of, in_background, must_belong_to};
 use crate::content::{Base, Content, Summary};
 use crate::entry::Entry;
 use crate::error::{ArchiveError, Result};
+use crate::progress::{Progress, ProgressFn};
 use crate::read::ArchiveReader;
 use crate::tree::Hash;
-
-/// How far a backup or a restore has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Operations read.
-    pub operations: u64,
-    /// How many there are, where that is known beforehand.
-    pub total: Option<u64>,
-    /// Bytes of archives written or read.
-    pub bytes: u64,
-}
-
-/// Is told of progress now and then, from any thread.
-pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// An archive to be read.
 pub struct Input {

@@ -4,10 +4,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use did_prism::did::DidError;
 use node_service::resolver::ResolveError;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use super::response::{ResolutionResult, result_response};
+use super::response::{ErrorMember, ResolutionResult, result_response};
 
 /// The namespace of the error codes (DID Resolution, "Errors").
 const NAMESPACE: &str = "https://www.w3.org/ns/did#";
@@ -106,20 +104,6 @@ impl IntoResponse for ResolutionError {
     fn into_response(self) -> Response {
         result_response(self.status, &ResolutionResult::failed(ErrorMember::from(self)))
     }
-}
-
-/// Why a DID was not resolved (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct ErrorMember {
-    /// The code, as a URI.
-    #[serde(rename = "type")]
-    #[schema(example = "https://www.w3.org/ns/did#NOT_FOUND")]
-    error_type: String,
-    /// The code, in words.
-    #[schema(example = "Not found")]
-    title: &'static str,
-    /// What is wrong with this request, for people.
-    detail: String,
 }
 
 impl From<ResolutionError> for ErrorMember {

@@ -8,7 +8,6 @@ use did_prism::resolution::{DocumentMetadata, Resolution};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::ErrorMember;
 use crate::http::negotiation::{DID_DOCUMENT, Form, RESOLUTION_RESULT, Representation};
 
 /// The result of a DID resolution (DID Resolution, "DID Resolution Result").
@@ -40,6 +39,20 @@ struct ResolutionMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     error: Option<ErrorMember>,
+}
+
+/// Why a DID was not resolved (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct ErrorMember {
+    /// The code, as a URI.
+    #[serde(rename = "type")]
+    #[schema(example = "https://www.w3.org/ns/did#NOT_FOUND")]
+    pub(super) error_type: String,
+    /// The code, in words.
+    #[schema(example = "Not found")]
+    pub(super) title: &'static str,
+    /// What is wrong with this request, for people.
+    pub(super) detail: String,
 }
 
 /// Metadata of the document, or an empty object.

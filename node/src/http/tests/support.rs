@@ -8,7 +8,7 @@ use did_prism::ledger::PublishedBlock;
 use node_service::index::{IndexWorker, index_all};
 use node_service::sync::SyncWorker;
 use node_storage::contract::{Access, BlockHeader, Cursor, Network};
-use node_storage::{DbBackend, DbBackendConfig, NodeStorageBackend, RawOperationRepo};
+use node_storage::{DbBackendConfig, NodeStorageBackend, RawOperationRepo};
 use prism_fixtures::{Signed, block};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -71,7 +71,7 @@ impl TestApi {
     pub(super) async fn empty() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("node.db").display());
-        let config = DbBackendConfig::new(DbBackend::Sqlite, Some(&url), None, Network::Custom).unwrap();
+        let config = DbBackendConfig::new("sqlite".parse().unwrap(), Some(&url), None, Network::Custom).unwrap();
         let storage = NodeStorageBackend::connect(&config, Access::Write { migrate: true })
             .await
             .unwrap();
