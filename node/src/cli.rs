@@ -415,10 +415,10 @@ pub(crate) struct LoggingArguments {
     /// The format of log lines on stderr.
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) log_format: LogFormat,
-    /// Log more; repeat up to three times for more detail. Overrides RUST_LOG.
+    /// Log more; repeat up to three times for more detail. Overrides `RUST_LOG`.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// Log errors only. Overrides RUST_LOG.
+    /// Log errors only. Overrides `RUST_LOG`.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 }
