@@ -13,7 +13,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 pub use queries::Queries;
 use queries::{Statements, relied_tables};
 
-use crate::lexer::{self, Engine, Kind};
+use crate::engine::Engine;
+use crate::lexer::{self, Kind};
 use crate::model::Schema;
 use crate::side::{self, Database, Loaded};
 use crate::split;

@@ -1,6 +1,7 @@
 //! Probes: for each constraint a row that must be accepted and one that must be refused, tried on both engines.
 
 mod parents;
+mod reference;
 mod run;
 mod table;
 mod values;

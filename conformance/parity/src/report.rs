@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Difference, Severity};
-use crate::lexer::Engine;
+use crate::compare::Comparison;
+use crate::difference::{Difference, Severity};
+use crate::engine::Engine;
 use crate::probe::{Disagreement, Outcome, Probes};
 use crate::side::Loaded;
 

@@ -12,8 +12,9 @@ use test_databases::{PostgresDatabase, PostgresServer, SqliteFile};
 use url::Url;
 
 use crate::catalog;
+use crate::engine::Engine;
 use crate::layout::{self, Migration};
-use crate::lexer::{self, Engine};
+use crate::lexer;
 use crate::model::{Failure, Origin, Schema};
 use crate::origin::History;
 use crate::split::{self, Statement};

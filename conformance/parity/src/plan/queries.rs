@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Finding;
-use crate::lexer::Engine;
+use crate::engine::Engine;
 use crate::{Error, Result};
 
 /// The file of `--queries`.
