@@ -2,7 +2,7 @@
 
 use super::{Implied, Pair, Predicate};
 use crate::classes::Class;
-use crate::compare::{Collector, Severity, is_enforced_by_type, shown};
+use crate::compare::{Collector, is_enforced_by_type, shown};
 use crate::difference::Severity;
 use crate::engine::Engine;
 use crate::expression::{self, Form, Names};
