@@ -118,6 +118,13 @@ pub struct Loaded {
     pub(crate) database: Database,
 }
 
+impl Loaded {
+    /// Whether it is a database that was named, and is only read.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self.database, Database::Named)
+    }
+}
+
 /// Where a side's objects are.
 #[derive(Debug)]
 pub(crate) enum Database {
