@@ -103,7 +103,7 @@ schema-parity-sqlx:
 schema-golden:
     ci/schema-parity --golden
 
-# Both engines answer every hot query from its index, on 100,000 operations.
+# Both engines answer every hot query from its index and touch few rows, on 100,000 operations.
 plan-parity:
     ci/plan-parity
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::classes::Class;
-use crate::compare::Difference;
+use crate::difference::Difference;
 use crate::model::Schema;
 use crate::{Error, Result};
 
@@ -177,6 +177,7 @@ pub fn allow_entries(differences: &[Difference]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::difference::Severity;
 
     #[test]
     fn an_entry_without_a_reason_is_refused() {
@@ -190,7 +191,7 @@ mod tests {
     fn written_entries_can_be_read() {
         let difference = Difference {
             key: "check.a.b = 'c\"\\'".to_owned(),
-            severity: crate::compare::Severity::Drift,
+            severity: Severity::Drift,
             object: String::new(),
             postgres: None,
             sqlite: None,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::lexer::Engine;
+use crate::engine::Engine;
 
 /// Why a command ends without an answer. Databases that were named by URL are unchanged: they are only read.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,7 @@ mod without_case;
 use std::collections::BTreeMap;
 
 use crate::classes::Class;
-use crate::lexer::Engine;
+use crate::engine::Engine;
 
 pub(crate) use form::Form;
 use form::{as_truth, number, truth};

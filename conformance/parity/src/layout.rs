@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::lexer::Engine;
+use crate::engine::Engine;
 use crate::{Error, Result};
 
 /// A file that takes a database from one version to the next.

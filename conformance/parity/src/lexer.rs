@@ -1,41 +1,6 @@
 //! Tokens of either dialect: as much of the grammar as splitting files and reading `CREATE TABLE` texts needs.
 
-use serde::{Deserialize, Serialize};
-
-/// One of the two dialects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// PostgreSQL.
-    Postgres,
-    /// SQLite.
-    Sqlite,
-}
-
-impl Engine {
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Postgres => Self::Sqlite,
-            Self::Sqlite => Self::Postgres,
-        }
-    }
-
-    /// The name as people write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "PostgreSQL",
-            Self::Sqlite => "SQLite",
-        }
-    }
-}
-
-impl std::fmt::Display for Engine {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
+use crate::engine::Engine;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,6 +21,8 @@ mod catalog;
 mod classes;
 mod compare;
 mod config;
+mod difference;
+mod engine;
 mod error;
 mod expression;
 pub mod golden;
@@ -36,11 +38,12 @@ mod split;
 mod witness;
 
 pub use classes::{Affinity, Class, Type};
-pub use compare::{Comparison, Difference, Severity};
+pub use compare::Comparison;
 pub use config::{Config, allow_entries};
+pub use difference::{Difference, Severity};
+pub use engine::Engine;
 pub use error::{Error, Result};
 pub use layout::Migration;
-pub use lexer::Engine;
 pub use model::{
     Check, Column, Failure, ForeignKey, Index, IndexColumn, Key, Numbered, Origin, Other, Schema, Table, Trigger, View,
 };

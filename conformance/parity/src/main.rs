@@ -34,7 +34,7 @@ enum Task {
     Schema(SchemaArguments),
     /// Try rows that constraints accept and refuse on both engines
     Probe(ProbeArguments),
-    /// Read both engines' plans of named queries
+    /// Read both engines' plans of named queries, and count the rows that they touch
     Plan(PlanArguments),
     /// Write both schemas as text, or check what is written
     Golden(GoldenArguments),
@@ -132,14 +132,15 @@ impl Sides {
     }
 
     async fn load(&self) -> Result<(Loaded, Loaded)> {
-        let side = |engine, text: &str| Side::parse(engine, text);
-        let postgres = side(Engine::Postgres, &self.postgres)?;
-        let sqlite = side(Engine::Sqlite, &self.sqlite)?;
-        let (postgres_options, sqlite_options) = (self.options(Engine::Postgres), self.options(Engine::Sqlite));
-        tokio::try_join!(
-            load(Engine::Postgres, &postgres, &postgres_options),
-            load(Engine::Sqlite, &sqlite, &sqlite_options),
-        )
+        tokio::try_join!(self.load_one(Engine::Postgres), self.load_one(Engine::Sqlite))
+    }
+
+    async fn load_one(&self, engine: Engine) -> Result<Loaded> {
+        let text = match engine {
+            Engine::Postgres => &self.postgres,
+            Engine::Sqlite => &self.sqlite,
+        };
+        load(engine, &Side::parse(engine, text)?, &self.options(engine)).await
     }
 
     /// The settings; with `create` a file that does not exist yet has none.
@@ -242,22 +243,16 @@ async fn probes(arguments: &ProbeArguments) -> Result<ExitCode> {
 
 async fn plans(arguments: &PlanArguments) -> Result<ExitCode> {
     let queries = Queries::read(&arguments.queries)?;
-    let (postgres, sqlite) = arguments.sides.load().await?;
-    let plans = plan(&postgres, &sqlite, &queries).await?;
+    let sides = &arguments.sides;
+    let (postgres, sqlite) = tokio::try_join!(
+        plan(Engine::Postgres, &queries, || sides.load_one(Engine::Postgres)),
+        plan(Engine::Sqlite, &queries, || sides.load_one(Engine::Sqlite)),
+    )?;
+    let plans = postgres.and(sqlite);
     if arguments.json {
         print(&format!("{:#}\n", json!(plans)));
     } else {
-        for finding in &plans.findings {
-            print(&format!("{}  {}: {}\n", finding.engine, finding.query, finding.problem));
-            for step in &finding.plan {
-                print(&format!("        {step}\n"));
-            }
-        }
-        print(&format!(
-            "{} plans read: {} problems\n",
-            plans.read,
-            plans.findings.len()
-        ));
+        print(&report::plans(&plans));
     }
     Ok(ExitCode::from(u8::from(!plans.findings.is_empty())))
 }

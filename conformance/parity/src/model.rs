@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::classes::Type;
+use crate::engine::Engine;
 use crate::layout::Migration;
-use crate::lexer::Engine;
 
 /// Everything that a database consists of, read from its catalog. Names are keys in lower case; `name` keeps the spelling.
 #[derive(Debug, Clone, Serialize)]

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::lexer::{self, Engine};
+use crate::engine::Engine;
+use crate::lexer;
 use crate::model::Origin;
 use crate::split::Statement;
 

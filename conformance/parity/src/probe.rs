@@ -1,6 +1,7 @@
 //! Probes: for each constraint a row that must be accepted and one that must be refused, tried on both engines.
 
 mod parents;
+mod reference;
 mod run;
 mod table;
 mod values;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::side::{Database, Loaded};
+use crate::side::Loaded;
 use crate::{Error, Result};
 
 use parents::Families;
@@ -140,7 +141,7 @@ type Row = BTreeMap<String, Literal>;
 /// Tries the probes of every table that both sides have. Databases that were named by URL are never written to.
 pub async fn probe(postgres: &Loaded, sqlite: &Loaded, config: &Config) -> Result<Probes> {
     for loaded in [postgres, sqlite] {
-        if matches!(loaded.database, Database::Named) {
+        if loaded.is_named() {
             return Err(Error::Url {
                 url: loaded.shown.clone(),
                 engine: loaded.schema.engine,

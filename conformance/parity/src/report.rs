@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::compare::{Comparison, Difference, Severity};
-use crate::lexer::Engine;
+use crate::compare::Comparison;
+use crate::difference::{Difference, Severity};
+use crate::engine::Engine;
+use crate::plan::Plans;
 use crate::probe::{Disagreement, Outcome, Probes};
 use crate::side::Loaded;
 
@@ -114,6 +116,31 @@ pub fn probes(probes: &Probes, verbose: bool) -> String {
         notes.len(),
         probes.allowed.len() + probes.allowed_unprobed.len(),
         probes.unprobed.len(),
+    );
+    out
+}
+
+/// The report of plans: each problem with the plan that has it.
+#[must_use]
+pub fn plans(plans: &Plans) -> String {
+    let mut out = String::new();
+    for finding in &plans.findings {
+        let scenario = finding
+            .scenario
+            .as_ref()
+            .map(|name| format!(" ({name})"))
+            .unwrap_or_default();
+        line(
+            &mut out,
+            &format!("{}  {}{scenario}: {}", finding.engine, finding.query, finding.problem),
+        );
+        for step in &finding.plan {
+            line(&mut out, &format!("        {step}"));
+        }
+    }
+    line(
+        &mut out,
+        &format!("{} plans read: {} problems", plans.read, plans.findings.len()),
     );
     out
 }

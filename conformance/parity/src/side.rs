@@ -12,8 +12,9 @@ use test_databases::{PostgresDatabase, PostgresServer, SqliteFile};
 use url::Url;
 
 use crate::catalog;
+use crate::engine::Engine;
 use crate::layout::{self, Migration};
-use crate::lexer::{self, Engine};
+use crate::lexer;
 use crate::model::{Failure, Origin, Schema};
 use crate::origin::History;
 use crate::split::{self, Statement};
@@ -115,6 +116,13 @@ pub struct Loaded {
     pub(crate) history: History,
     /// Lives as long as the database is needed; a database that was named stays.
     pub(crate) database: Database,
+}
+
+impl Loaded {
+    /// Whether it is a database that was named, and is only read.
+    pub(crate) fn is_named(&self) -> bool {
+        matches!(self.database, Database::Named)
+    }
 }
 
 /// Where a side's objects are.

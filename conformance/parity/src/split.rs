@@ -1,6 +1,7 @@
 //! Splits a migration file into its statements, each with its line.
 
-use crate::lexer::{Engine, Lexer, Token};
+use crate::engine::Engine;
+use crate::lexer::{Lexer, Token};
 
 /// One statement of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

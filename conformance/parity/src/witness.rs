@@ -10,7 +10,8 @@ use tokio::process::Command;
 use url::Url;
 
 use crate::catalog;
-use crate::lexer::{self, Engine, Kind};
+use crate::engine::Engine;
+use crate::lexer::{self, Kind};
 use crate::model::is_runner_table;
 use crate::side::{Database, Loaded};
 use crate::split;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
-use super::{Found, Source, probe};
+use super::found::{Found, Source};
+use super::probe;
 use crate::background::{self, Attempt};
 use crate::shared_directory::{Record, Remains, effective_user};
 use crate::{Error, Result, random};

@@ -17,7 +17,8 @@ use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, Testconta
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Found, Source, probe};
+use super::found::{Found, Source};
+use super::{binaries, probe};
 use crate::shared_directory::{Record, Remains};
 use crate::{Error, Result, random};
 
@@ -133,7 +134,7 @@ pub(super) async fn start(image: &Image, mark: &str) -> Result<Record> {
         .with_password(&password)
         .with_name(name)
         .with_tag(tag)
-        .with_cmd(super::binaries::SETTINGS.iter().flat_map(|setting| ["-c", setting]))
+        .with_cmd(binaries::SETTINGS.iter().flat_map(|setting| ["-c", setting]))
         .with_label(LABEL.0, LABEL.1)
         .with_label(MARK_LABEL, mark)
         .with_shm_size(SHARED_MEMORY)
@@ -173,7 +174,7 @@ pub(super) async fn start(image: &Image, mark: &str) -> Result<Record> {
         }
         Err(reason) => {
             let log = container.stderr_to_vec().await.unwrap_or_default();
-            let log = super::binaries::end_of_log(&log);
+            let log = binaries::end_of_log(&log);
             let _ = container.rm().await;
             Err(failed(format!("{reason}{log}")))
         }

@@ -9,7 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 use super::container::{self, Image};
-use super::{Found, Source, binaries, probe};
+use super::found::{Found, Source};
+use super::{binaries, probe};
 use crate::shared_directory::{Record, Remains, SharedDirectory};
 use crate::{Error, Result};
 
@@ -52,15 +53,6 @@ fn parse_url(text: &str) -> Result<Url> {
     }
     PgConnectOptions::from_url(&url).map_err(|error| refuse(error.to_string()))?;
     Ok(url)
-}
-
-/// How to connect, without writing every statement to the test's log.
-pub(super) fn connect_options(url: &Url) -> PgConnectOptions {
-    // Every URL here was parsed before, or was made by this crate.
-    PgConnectOptions::from_url(url)
-        .unwrap_or_default()
-        .application_name("test-databases")
-        .disable_statement_logging()
 }
 
 /// A server that answers.

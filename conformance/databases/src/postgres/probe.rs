@@ -7,7 +7,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use url::Url;
 
-use super::locate;
+use super::connect;
 use crate::background::{self, Attempt};
 
 /// The version of the server, once a query succeeds.
@@ -50,7 +50,7 @@ fn may_pass(error: &sqlx::Error) -> bool {
 }
 
 async fn ask(url: &Url) -> Result<String, sqlx::Error> {
-    let mut connection = PgConnection::connect_with(&locate::connect_options(url)).await?;
+    let mut connection = PgConnection::connect_with(&connect::options(url)).await?;
     // 15.18 (Debian 15.18-0+deb12u1)
     let version: String = sqlx::query_scalar("SELECT split_part(current_setting('server_version'), ' ', 1)")
         .fetch_one(&mut connection)

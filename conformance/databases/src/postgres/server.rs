@@ -1,72 +1,23 @@
 //! The server that the tests share.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::database::PostgresDatabase;
+use super::found::{Found, Source};
 use super::hostile::Hostile;
 use super::locate::{self, Settings};
-use super::{PostgresDatabase, sweep, template};
+use super::{connect, sweep, template};
 use crate::once::OncePerName;
 use crate::timings::Timings;
 use crate::{Error, Migrations, Result, background, random};
 
 static SHARED: OnceCell<Result<PostgresServer>> = OnceCell::const_new();
-
-/// How the server was found. `Display` gives one line: `PostgreSQL 17.6 from a container of postgres:17-bookworm`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// The server's version, such as `17.6`.
-    pub version: String,
-    /// Where it comes from.
-    pub source: Source,
-}
-
-/// Where a server comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// `TEST_POSTGRES_URL` names it.
-    Url {
-        /// Host, port and database, without user and password.
-        address: String,
-    },
-    /// It runs in a container.
-    Container {
-        /// The image.
-        image: String,
-    },
-    /// It was started from server binaries on this machine.
-    Binaries {
-        /// Where `initdb` and `postgres` are.
-        directory: PathBuf,
-    },
-}
-
-impl Found {
-    /// `17` of `17.6`; `None` if the version does not begin with a number.
-    pub(super) fn major_version(&self) -> Option<u32> {
-        let digits = self.version.split(|character: char| !character.is_ascii_digit()).next();
-        digits?.parse().ok()
-    }
-}
-
-impl fmt::Display for Found {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PostgreSQL {} from ", self.version)?;
-        match &self.source {
-            Source::Url { address } => write!(formatter, "TEST_POSTGRES_URL ({address})"),
-            Source::Container { image } => write!(formatter, "a container of {image}"),
-            Source::Binaries { directory } => write!(formatter, "server binaries in {}", directory.display()),
-        }
-    }
-}
 
 /// A PostgreSQL server that tests take databases from. `Debug` shows how it was found, and no password.
 pub struct PostgresServer {
@@ -131,7 +82,7 @@ impl PostgresServer {
             .max_connections(1)
             .test_before_acquire(false)
             .idle_timeout(Duration::from_secs(10));
-        let maintenance = pool.connect_lazy_with(locate::connect_options(&url));
+        let maintenance = pool.connect_lazy_with(connect::options(&url));
         Self {
             found,
             url,
@@ -163,7 +114,7 @@ impl PostgresServer {
         background::run(async move || {
             let url = Url::parse(&url)
                 .map_err(|error| Error::postgres("be addressed")(sqlx::Error::Configuration(error.into())))?;
-            let connection = PgConnection::connect_with(&locate::connect_options(&url)).await;
+            let connection = PgConnection::connect_with(&connect::options(&url)).await;
             let closed = async { connection?.close().await };
             closed
                 .await

@@ -9,8 +9,9 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use url::Url;
 
+use super::found::{Found, Source};
 use super::hostile::Hostile;
-use super::{Found, Source, locate, sweep};
+use super::{connect, sweep};
 use crate::{Error, Migrations, Result};
 
 /// How long to wait for another process that builds the same template.
@@ -77,7 +78,7 @@ pub(super) async fn ensure(
         }
     }
     // A connection of its own: closing it releases the lock, whatever happens in between.
-    let mut maintenance = PgConnection::connect_with(&locate::connect_options(server))
+    let mut maintenance = PgConnection::connect_with(&connect::options(server))
         .await
         .map_err(Error::postgres("accept a connection"))?;
     let result = ensure_through(&mut maintenance, server, template, migrations, hostile).await;
@@ -118,7 +119,7 @@ async fn build(maintenance: &mut PgConnection, server: &Url, template: &str, mig
 
     let mut url = server.clone();
     url.set_path(template);
-    let mut connection = PgConnection::connect_with(&locate::connect_options(&url))
+    let mut connection = PgConnection::connect_with(&connect::options(&url))
         .await
         .map_err(Error::postgres("accept a connection to a template"))?;
     let applied = migrations.apply("PostgreSQL", &mut connection).await;

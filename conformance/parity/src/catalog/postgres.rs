@@ -6,7 +6,8 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::classes;
-use crate::lexer::{self, Engine};
+use crate::engine::Engine;
+use crate::lexer;
 use crate::model::{
     Check, Column, ForeignKey, Index, IndexColumn, Key, Numbered, Other, Schema, Table, Trigger, View, is_runner_table,
 };

@@ -6,7 +6,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::classes;
-use crate::lexer::{self, Engine, Token};
+use crate::engine::Engine;
+use crate::lexer::{self, Token};
 use crate::model::{
     Check, Column, ForeignKey, Index, IndexColumn, Key, Numbered, Other, Schema, Table, Trigger, View, is_runner_table,
 };

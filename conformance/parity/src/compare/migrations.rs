@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::difference::Severity;
 use crate::layout::Migration;
 
-use super::{Collector, Draft, Severity};
+use super::{Collector, Draft};
 
 /// Compares the lists where they mirror each other. Sides that number their files in their own ways have one note.
 pub(super) fn compare(collector: &mut Collector<'_>) {

@@ -7,8 +7,8 @@ mod keys;
 
 use std::collections::BTreeMap;
 
+use crate::engine::Engine;
 use crate::expression::{self, Form, Names};
-use crate::lexer::Engine;
 use crate::model::{Column, Table};
 
 use super::{Collector, Draft, shown};

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::difference::Severity;
+use crate::engine::Engine;
 use crate::model::Trigger;
 
-use super::{Collector, Draft, Severity, shown};
+use super::{Collector, Draft, shown};
 
 pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, String>) {
     let (postgres, sqlite) = (collector.postgres.schema, collector.sqlite.schema);
@@ -70,7 +72,7 @@ pub(super) fn compare(collector: &mut Collector<'_>, pairs: &BTreeMap<String, St
                 sqlite: counterparts.first().map(|other| text(other)),
                 postgres_origin: shown(trigger.origin.as_ref()),
                 sqlite_origin: collector.lost(
-                    crate::lexer::Engine::Sqlite,
+                    Engine::Sqlite,
                     &[format!("trigger {}", trigger.name.to_lowercase())],
                     &[&trigger.name],
                 ),

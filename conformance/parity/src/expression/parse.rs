@@ -7,7 +7,8 @@ use sqlparser::dialect::{Dialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
-use crate::lexer::{self, Engine};
+use crate::engine::Engine;
+use crate::lexer;
 
 /// The tree of an expression; none where the parser does not understand all of it.
 pub(super) fn parse(engine: Engine, text: &str) -> Option<Expr> {

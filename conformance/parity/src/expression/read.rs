@@ -10,7 +10,8 @@ use super::clock::{self, is_now, is_utc};
 use super::form::{Form, Unread, as_truth, disjunction, junction, number, truth};
 use super::parse::parse;
 use super::without_case::{NO_CASE, folded, in_lower_case};
-use crate::lexer::{self, Engine, Kind};
+use crate::engine::Engine;
+use crate::lexer::{self, Kind};
 
 /// What the text says; its tokens, where it can't be parsed.
 pub(super) fn form(engine: Engine, text: &str, names: &Names) -> Form {

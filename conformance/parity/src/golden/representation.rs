@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::classes::Class;
+use crate::engine::Engine;
 use crate::expression::{self, Names};
-use crate::lexer::Engine;
 use crate::model::{Schema, Table};
 
 /// A line an object, in normal form, sorted by table.

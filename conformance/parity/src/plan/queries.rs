@@ -1,41 +1,44 @@
 //! The register of hot queries, and the statements that each engine has for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Finding;
-use crate::lexer::Engine;
+use super::finding::Finding;
+use super::scenario::Scenario;
+use crate::engine::Engine;
+use crate::split;
 use crate::{Error, Result};
 
 /// The file of `--queries`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Queries {
-    /// SQL that fills fresh databases, by engine; relative to the file.
-    pub(super) fill: Option<Sources>,
+    /// What fresh databases are filled with; a database that was named is read as it is.
+    #[serde(default, rename = "scenario")]
+    scenarios: Vec<Scenario>,
     /// Directories of sqlx's query metadata, by engine; relative to the file. Each SELECT in them is then registered here.
-    pub(super) sqlx: Option<Sources>,
+    sqlx: Option<Sources>,
     /// Tables that stay so small that reading them whole is right.
     #[serde(default)]
     pub(super) small: Vec<String>,
     #[serde(default, rename = "query")]
-    pub(super) list: Vec<Query>,
+    list: Vec<Query>,
     /// Statements of the metadata that are not checked.
     #[serde(default)]
-    pub(super) unchecked: Vec<Unchecked>,
+    unchecked: Vec<Unchecked>,
     #[serde(skip)]
-    pub(super) directory: PathBuf,
+    directory: PathBuf,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sources {
-    pub(super) postgres: PathBuf,
-    pub(super) sqlite: PathBuf,
+struct Sources {
+    postgres: PathBuf,
+    sqlite: PathBuf,
 }
 
 /// A query that must be fast.
@@ -47,19 +50,95 @@ pub(super) struct Query {
     #[serde(default, alias = "index")]
     pub(super) indexes: OneOrMore,
     /// The text for both engines.
-    pub(super) text: Option<String>,
+    text: Option<String>,
     /// The text for PostgreSQL.
-    pub(super) postgres: Option<String>,
+    postgres: Option<String>,
     /// The text for SQLite.
-    pub(super) sqlite: Option<String>,
-    /// Picks statements of the metadata: those that contain all of these.
+    sqlite: Option<String>,
+    /// Picks statements of the metadata: those that contain all of these, and that no query before it picks.
     #[serde(default)]
-    pub(super) contains: Vec<String>,
-    /// SQL literals for the parameters; without them PostgreSQL's plan for any values is read.
+    contains: Vec<String>,
+    /// SQL for PostgreSQL's parameters.
     #[serde(default)]
-    pub(super) values: Vec<String>,
+    pub(super) values: Values,
     /// Why it sorts what it has found.
-    pub(super) may_sort: Option<String>,
+    #[serde(default)]
+    may_sort: Reason,
+    /// Why one step of SQLite's reads from an end of an index that the query relies on, without a bound.
+    pub(super) may_walk: Option<String>,
+}
+
+impl Query {
+    /// Whether there is a reason for this engine to sort.
+    pub(super) fn may_sort_on(&self, engine: Engine) -> bool {
+        match &self.may_sort {
+            Reason::None => false,
+            Reason::Both(_) => true,
+            Reason::Of(reasons) => reasons.contains_key(&engine),
+        }
+    }
+
+    /// A query that relies on these indexes, and nothing else.
+    #[cfg(test)]
+    pub(super) fn named(name: &str, indexes: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            indexes: OneOrMore::More(indexes.iter().map(ToString::to_string).collect()),
+            text: None,
+            postgres: None,
+            sqlite: None,
+            contains: Vec::new(),
+            values: Values::default(),
+            may_sort: Reason::None,
+            may_walk: None,
+        }
+    }
+}
+
+/// SQL for parameters.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Values {
+    /// In every scenario.
+    Always(Vec<String>),
+    /// By the scenario's name.
+    In(BTreeMap<String, Vec<String>>),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Always(Vec::new())
+    }
+}
+
+impl Values {
+    /// The values in a scenario.
+    pub(super) fn of(&self, scenario: &str) -> &[String] {
+        match self {
+            Self::Always(values) => values,
+            Self::In(values) => values.get(scenario).map_or(&[], Vec::as_slice),
+        }
+    }
+}
+
+/// Why something is right, on both engines or on one of them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(untagged)]
+enum Reason {
+    #[default]
+    None,
+    Both(String),
+    Of(BTreeMap<Engine, String>),
+}
+
+impl Reason {
+    fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::None => Vec::new(),
+            Self::Both(text) => vec![text],
+            Self::Of(reasons) => reasons.values().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// A text, or a list of them.
@@ -84,15 +163,21 @@ impl OneOrMore {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Unchecked {
-    pub(super) contains: String,
-    pub(super) reason: String,
+struct Unchecked {
+    contains: String,
+    reason: String,
+}
+
+/// A statement of an engine.
+pub(super) struct Statement<'a> {
+    /// What it is an instance of.
+    pub(super) query: &'a Query,
+    pub(super) text: String,
 }
 
 /// The statements of an engine.
 pub(super) struct Statements<'a> {
-    /// With the query that each is an instance of.
-    pub(super) statements: Vec<(&'a Query, String)>,
+    pub(super) statements: Vec<Statement<'a>>,
     /// What is wrong with the register.
     pub(super) findings: Vec<Finding>,
 }
@@ -105,34 +190,92 @@ impl Queries {
             reason,
         };
         let text = fs::read_to_string(path).map_err(Error::file("read", path))?;
-        let mut queries: Self = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+        let mut queries = Self::parse(&text).map_err(refuse)?;
         queries.directory = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(queries)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let queries: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if queries.list.is_empty() {
-            return Err(refuse("there is no [[query]]".to_owned()));
+            return Err("there is no [[query]]".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for scenario in &queries.scenarios {
+            if let Some(error) = scenario.error() {
+                return Err(format!("[[scenario]] {}: {error}", scenario.name));
+            }
+            if !names.insert(&scenario.name) {
+                return Err(format!("[[scenario]] {} stands twice", scenario.name));
+            }
+        }
+        for engine in [Engine::Postgres, Engine::Sqlite] {
+            let mut filled = queries.scenarios.iter().filter(|scenario| scenario.statistics);
+            if !queries.scenarios.is_empty() && !filled.any(|scenario| scenario.file(engine).is_some()) {
+                return Err(format!("no [[scenario]] with statistics fills {engine}'s tables"));
+            }
         }
         for query in &queries.list {
-            let texts = query.text.is_some() || (query.postgres.is_some() && query.sqlite.is_some());
-            if !texts && query.contains.is_empty() {
-                return Err(refuse(format!(
-                    "query {}: give text, postgres and sqlite, or contains",
-                    query.name
-                )));
-            }
-            if !query.contains.is_empty() && queries.sqlx.is_none() {
-                return Err(refuse(format!(
-                    "query {}: contains picks from [sqlx], which is not there",
-                    query.name
-                )));
+            if let Some(error) = queries.error_of(query, &names) {
+                return Err(format!("[[query]] {}: {error}", query.name));
             }
         }
-        if let Some(unchecked) = queries
-            .unchecked
-            .iter()
-            .find(|unchecked| unchecked.reason.trim().is_empty())
-        {
-            return Err(refuse(format!("[[unchecked]] {}: give a reason", unchecked.contains)));
+        let mut unchecked = queries.unchecked.iter();
+        if let Some(unchecked) = unchecked.find(|unchecked| unchecked.reason.trim().is_empty()) {
+            return Err(format!("[[unchecked]] {}: give a reason", unchecked.contains));
         }
         Ok(queries)
+    }
+
+    /// What is wrong with the settings of a query.
+    fn error_of(&self, query: &Query, scenarios: &BTreeSet<&String>) -> Option<String> {
+        let texts = query.text.is_some() || (query.postgres.is_some() && query.sqlite.is_some());
+        if !texts && query.contains.is_empty() {
+            return Some("give text, postgres and sqlite, or contains".to_owned());
+        }
+        if !query.contains.is_empty() && self.sqlx.is_none() {
+            return Some("contains picks from [sqlx], which is not there".to_owned());
+        }
+        if let Values::In(values) = &query.values
+            && !values.keys().eq(scenarios.iter().copied())
+        {
+            return Some("give values for each [[scenario]], and for no other".to_owned());
+        }
+        let reasons = query.may_sort.texts().into_iter().chain(query.may_walk.as_deref());
+        if reasons.into_iter().any(|reason| reason.trim().is_empty()) {
+            return Some("give a reason in may_sort and in may_walk".to_owned());
+        }
+        None
+    }
+
+    /// The scenarios of an engine. Without any, databases are read as they are.
+    pub(super) fn scenarios(&self, engine: Engine) -> Vec<Scenario> {
+        if self.scenarios.is_empty() {
+            return vec![Scenario::as_it_is()];
+        }
+        let scenarios = self.scenarios.iter();
+        scenarios
+            .filter(|scenario| scenario.file(engine).is_some())
+            .cloned()
+            .collect()
+    }
+
+    /// The statements that fill an engine's tables.
+    pub(super) fn fill(&self, scenario: &Scenario, engine: Engine) -> Result<Vec<String>> {
+        let Some(file) = scenario.file(engine) else {
+            return Ok(Vec::new());
+        };
+        let path = self.directory.join(file);
+        let text = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        let statements = split::statements(engine, &text).into_iter();
+        Ok(statements.map(|statement| statement.text).collect())
+    }
+
+    /// The tables of the indexes that queries rely on.
+    pub(super) fn relied_tables(&self) -> BTreeSet<String> {
+        let wanted = self.list.iter().flat_map(|query| query.indexes.list());
+        let tables = wanted.filter_map(|wanted| wanted.split_once('(').map(|(table, _)| table.trim().to_lowercase()));
+        tables.filter(|table| !self.small.contains(table)).collect()
     }
 
     /// The statements of an engine with the queries that they are instances of, and what is wrong with the register.
@@ -144,37 +287,36 @@ impl Queries {
                 Engine::Postgres => &query.postgres,
                 Engine::Sqlite => &query.sqlite,
             };
-            statements.extend(own.as_ref().or(query.text.as_ref()).map(|text| (query, text.clone())));
+            let text = own.as_ref().or(query.text.as_ref());
+            statements.extend(text.map(|text| Statement {
+                query,
+                text: text.clone(),
+            }));
         }
         let mut picked: BTreeSet<&str> = BTreeSet::new();
         for text in self.metadata(engine)? {
             let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            let own: Vec<&Query> = self
+            // The first that picks it: a part of one statement may be the whole of another.
+            let query = self
                 .list
                 .iter()
-                .filter(|query| !query.contains.is_empty() && query.contains.iter().all(|part| line.contains(part)))
-                .collect();
-            let unchecked = self
+                .find(|query| !query.contains.is_empty() && query.contains.iter().all(|part| line.contains(part)));
+            if let Some(query) = query {
+                picked.insert(&query.name);
+                statements.push(Statement { query, text });
+            } else if !self
                 .unchecked
                 .iter()
-                .find(|unchecked| line.contains(&unchecked.contains));
-            match (own.as_slice(), unchecked) {
-                ([], None) => findings.push(Finding {
+                .any(|unchecked| line.contains(&unchecked.contains))
+            {
+                findings.push(Finding {
                     query: line.chars().take(60).collect(),
+                    scenario: None,
                     engine,
                     problem: "no [[query]] picks this statement; register it, or list it under [[unchecked]]"
                         .to_owned(),
-                    plan: vec![line.clone()],
-                }),
-                ([], Some(unchecked)) => {
-                    picked.insert(&unchecked.contains);
-                }
-                (queries, _) => {
-                    for query in queries {
-                        picked.insert(&query.name);
-                        statements.push((*query, text.clone()));
-                    }
-                }
+                    plan: vec![line],
+                });
             }
         }
         for query in self
@@ -184,6 +326,7 @@ impl Queries {
         {
             findings.push(Finding {
                 query: query.name.clone(),
+                scenario: None,
                 engine,
                 problem: "it picks no statement of the metadata".to_owned(),
                 plan: query.contains.clone(),
@@ -222,9 +365,56 @@ impl Queries {
     }
 }
 
-/// The tables of the indexes that queries rely on.
-pub(super) fn relied_tables(queries: &Queries) -> BTreeSet<String> {
-    let wanted = queries.list.iter().flat_map(|query| query.indexes.list());
-    let tables = wanted.filter_map(|wanted| wanted.split_once('(').map(|(table, _)| table.trim().to_lowercase()));
-    tables.filter(|table| !queries.small.contains(table)).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUERY: &str = "[[query]]\nname = 'q'\ntext = 'SELECT $1'\n";
+    const SCENARIO: &str = "[[scenario]]\nname = 's'\npostgres = 'p.sql'\nsqlite = 's.sql'\n";
+
+    #[test]
+    fn values_are_given_once_or_for_each_scenario() {
+        let parsed = |values: &str| Queries::parse(&format!("{SCENARIO}{QUERY}values = {values}"));
+        assert_eq!(parsed("['1']").unwrap().list[0].values.of("s"), ["1"]);
+        assert_eq!(parsed("{ s = ['2'] }").unwrap().list[0].values.of("s"), ["2"]);
+        for values in ["{}", "{ t = ['1'] }", "{ s = ['1'], t = ['1'] }"] {
+            let error = parsed(values).unwrap_err();
+            assert!(error.contains("give values for each [[scenario]]"), "{values}: {error}");
+        }
+    }
+
+    #[test]
+    fn settings_that_judge_nothing_are_refused() {
+        for (settings, expected) in [
+            ("[[scenario]]\nname = 's'", "give the SQL"),
+            ("[[scenario]]\nname = ' '\npostgres = 'p'\nsqlite = 's'", "give a name"),
+            (
+                "[[scenario]]\nname = 's'\npostgres = 'p'\nstatistics = false",
+                "give most_rows",
+            ),
+            (
+                "[[scenario]]\nname = 's'\npostgres = 'p'\nsqlite = 's'\nstatistics = false\nmost_rows = 1",
+                "leave sqlite out",
+            ),
+            ("[[scenario]]\nname = 's'\npostgres = 'p'", "fills SQLite's tables"),
+            (&SCENARIO.repeat(2), "stands twice"),
+            ("[fill]\npostgres = 'p'", "unknown field"),
+        ] {
+            let error = Queries::parse(&format!("{settings}\n{QUERY}")).unwrap_err();
+            assert!(error.contains(expected), "{settings}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_engine_sorts_where_it_has_a_reason() {
+        let may_sort = |reason: &str| {
+            let query =
+                Queries::parse(&format!("{QUERY}may_sort = {reason}")).map(|mut queries| queries.list.remove(0));
+            query.map(|query| [Engine::Postgres, Engine::Sqlite].map(|engine| query.may_sort_on(engine)))
+        };
+        assert_eq!(may_sort("'few rows'").unwrap(), [true, true]);
+        assert_eq!(may_sort("{ sqlite = 'few rows' }").unwrap(), [false, true]);
+        assert!(may_sort("' '").unwrap_err().contains("give a reason"));
+        assert!(may_sort("{ oracle = 'few rows' }").is_err());
+    }
 }

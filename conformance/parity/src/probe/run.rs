@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-use crate::lexer::Engine;
+use crate::engine::Engine;
 use crate::model::Table;
 use crate::side::{self, Loaded};
 use crate::{Error, Result};

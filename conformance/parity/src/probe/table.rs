@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classes::Class;
+use crate::engine::Engine;
 use crate::expression::{self, Form, Names};
-use crate::lexer::{self, Engine};
+use crate::lexer;
 use crate::model::{Column, Table};
 
-use super::parents::{self, Reference};
+use super::reference::{self, Reference};
 use super::values::{self, Literal, Solver};
 use super::{Cause, Probe, Row};
 
@@ -54,7 +55,7 @@ impl<'a> TablePlan<'a> {
             sqlite,
             names,
             predicates,
-            references: parents::references(postgres, sqlite, by_sqlite),
+            references: reference::references(postgres, sqlite, by_sqlite),
             rows: [Row::new(), Row::new()],
         };
         plan.rows = [plan.row(0, &plan.predicates), plan.row(1, &plan.predicates)];

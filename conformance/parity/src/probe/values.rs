@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use data_encoding::HEXLOWER;
 
 use crate::classes::{Affinity, Class};
+use crate::engine::Engine;
 use crate::expression::{Form, Names};
-use crate::lexer::Engine;
 use crate::model::Column;
 
 use super::{Cause, Row};

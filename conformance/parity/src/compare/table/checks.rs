@@ -2,9 +2,10 @@
 
 use super::{Implied, Pair, Predicate};
 use crate::classes::Class;
-use crate::compare::{Collector, Severity, is_enforced_by_type, shown};
+use crate::compare::{Collector, is_enforced_by_type, shown};
+use crate::difference::Severity;
+use crate::engine::Engine;
 use crate::expression::{self, Form, Names};
-use crate::lexer::Engine;
 use crate::model::Table;
 
 /// The predicates of a table of PostgreSQL: its CHECKs, and those that its types imply.

@@ -2,9 +2,10 @@
 
 use super::Pair;
 use crate::classes::{self, Class, Relation};
-use crate::compare::{Collector, Severity, shown};
+use crate::compare::{Collector, shown};
+use crate::difference::Severity;
+use crate::engine::Engine;
 use crate::expression::{self, Form, Names};
-use crate::lexer::Engine;
 use crate::model::{Column, Numbered, Table};
 
 /// How many columns of a table one side may lack, each in a line of its own.

@@ -2,9 +2,10 @@
 
 use super::Pair;
 use crate::classes::Class;
-use crate::compare::{Collector, Severity, shown};
+use crate::compare::{Collector, shown};
+use crate::difference::Severity;
+use crate::engine::Engine;
 use crate::expression::{self, Form};
-use crate::lexer::Engine;
 use crate::model::{Index, Table};
 
 impl Pair<'_> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Pair;
-use crate::compare::{Collector, Severity, shown};
+use crate::compare::{Collector, shown};
+use crate::difference::Severity;
 use crate::model::{ForeignKey, Index, Schema, Table};
 
 impl Pair<'_> {

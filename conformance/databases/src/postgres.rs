@@ -1,8 +1,10 @@
 //! One PostgreSQL server for all tests of a user, and a database of its own for each.
 
 mod binaries;
+mod connect;
 mod container;
 mod database;
+mod found;
 mod hostile;
 mod locate;
 mod probe;
@@ -11,4 +13,5 @@ mod sweep;
 mod template;
 
 pub use database::PostgresDatabase;
-pub use server::{Found, PostgresServer, Source};
+pub use found::{Found, Source};
+pub use server::PostgresServer;
