@@ -9,6 +9,7 @@ use prism_fixtures::{Identity, Signed, block, block_time, sign_bytes};
 use serde_json::{Value, json};
 
 use super::support::TestApi;
+use crate::http::openapi;
 
 fn data_path(reference: OperationHash) -> String {
     format!("/api/vdr-data/{reference}")
@@ -218,6 +219,21 @@ async fn queries_that_are_no_version_are_400() {
     for query in ["limit=0", "limit=1001", "limit=x", "after=", "after=1:0"] {
         let answer = api.get(&format!("{path}/events?{query}")).await;
         answer.problem(StatusCode::BAD_REQUEST);
+    }
+}
+
+#[test]
+fn what_a_query_may_have_is_described() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    for (route, expected) in [
+        ("", &["entry_hash", "versionId", "versionTime"][..]),
+        ("/metadata", &["entry_hash", "versionId", "versionTime"]),
+        ("/events", &["entry_hash", "versionId", "versionTime", "after", "limit"]),
+    ] {
+        let parameters = &document["paths"][format!("/api/vdr-data/{{entry_hash}}{route}")]["get"]["parameters"];
+        let parameters = parameters.as_array().unwrap();
+        let names: Vec<_> = parameters.iter().map(|parameter| &parameter["name"]).collect();
+        assert_eq!(names, expected, "{route}");
     }
 }
 
