@@ -9,6 +9,7 @@ use prism_fixtures::{Identity, Signed, block, block_time, sign_bytes};
 use serde_json::{Value, json};
 
 use super::support::TestApi;
+use crate::http::openapi;
 
 fn data_path(reference: OperationHash) -> String {
     format!("/api/vdr-data/{reference}")
@@ -221,7 +222,23 @@ async fn queries_that_are_no_version_are_400() {
     }
 }
 
-/// Valid or not (edge-cases.md#v7, edge-cases.md#v8, edge-cases.md#v11), with their positions; not those of another entry, nor what comes before its predecessor.
+#[test]
+fn what_a_query_may_have_is_described() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    for (route, expected) in [
+        ("", &["entry_hash", "versionId", "versionTime"][..]),
+        ("/metadata", &["entry_hash", "versionId", "versionTime"]),
+        ("/events", &["entry_hash", "versionId", "versionTime", "after", "limit"]),
+    ] {
+        let parameters = &document["paths"][format!("/api/vdr-data/{{entry_hash}}{route}")]["get"]["parameters"];
+        let parameters = parameters.as_array().unwrap();
+        let names: Vec<_> = parameters.iter().map(|parameter| &parameter["name"]).collect();
+        assert_eq!(names, expected, "{route}");
+    }
+}
+
+/// Valid or not (edge-cases.md#v7, edge-cases.md#v8, edge-cases.md#v11), with their positions; not those of another entry, nor
+/// what comes before its predecessor.
 #[tokio::test]
 async fn events_are_all_operations_whose_link_leads_to_the_entry() {
     let mut owner = Identity::new(4, 1);
