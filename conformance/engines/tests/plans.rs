@@ -15,9 +15,11 @@ async fn assert_plans_are_right(backend: DbBackend, engine: Engine) {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
     let queries = Queries::read(&migrations.join("plans/queries.toml")).unwrap();
     let side = Side::Directory(migrations.join(backend.name()));
-    let plans = plan(engine, &queries, async || load(engine, &side, &Options::default()).await)
-        .await
-        .unwrap();
+    let plans = plan(engine, &queries, async || {
+        load(engine, &side, &Options::default()).await
+    })
+    .await
+    .unwrap();
     assert!(plans.findings.is_empty(), "{}", report::plans(&plans));
 }
 
