@@ -37,13 +37,15 @@ pub(super) async fn read(
         schema: &loaded.schema,
         small: &queries.small,
         judges_steps: scenario.statistics,
-        // A database that was named is only read, which a function in a query need not keep to.
-        most_rows: scenario.most_rows.filter(|_| !loaded.is_named()),
     };
     for Statement { query, text } in statements {
         plans.read += 1;
-        let values = query.values.of(&scenario.name);
-        for problem in reader.problems(&mut connection, query, text, values).await? {
+        let run = Run {
+            values: query.values.of(&scenario.name),
+            // A database that was named is only read, which a function in a query need not keep to.
+            most_rows: query.most_rows(scenario).filter(|_| !loaded.is_named()),
+        };
+        for problem in reader.problems(&mut connection, query, text, run).await? {
             plans.findings.push(scenario.finding(ENGINE, &query.name, problem));
         }
     }
@@ -101,6 +103,14 @@ struct Reader<'a> {
     small: &'a [String],
     /// Whether it matters how tables are read, and not only how many rows that takes.
     judges_steps: bool,
+}
+
+/// How a statement is executed.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    /// SQL for its parameters.
+    values: &'a [String],
+    /// The most rows that an execution may touch; without it, nothing is executed.
     most_rows: Option<u32>,
 }
 
@@ -111,7 +121,7 @@ impl Reader<'_> {
         connection: &mut PgConnection,
         query: &Query,
         text: &str,
-        values: &[String],
+        Run { values, most_rows }: Run<'_>,
     ) -> Result<Vec<Problem>> {
         let problem = |problem: String| {
             Ok(vec![Problem {
@@ -124,7 +134,7 @@ impl Reader<'_> {
             return problem(format!("PostgreSQL can't prepare it: {error}"));
         }
         let count = parameters(text);
-        if self.most_rows.is_some() && values.len() != count {
+        if most_rows.is_some() && values.len() != count {
             return problem(format!(
                 "it has {count} parameters and {} values: give one for each",
                 values.len()
@@ -141,7 +151,7 @@ impl Reader<'_> {
         } else {
             format!("({})", values.join(", "))
         };
-        let options = if self.most_rows.is_some() {
+        let options = if most_rows.is_some() {
             "ANALYZE, TIMING OFF, FORMAT JSON"
         } else {
             "FORMAT JSON"
@@ -157,7 +167,7 @@ impl Reader<'_> {
                 .try_get_unchecked(0)
                 .map_err(Error::database(ENGINE, "explain a query"))?;
             let plan: Value = serde_json::from_str(&json).unwrap_or_default();
-            let problems = self.problems_of(&plan[0]["Plan"], query);
+            let problems = self.problems_of(&plan[0]["Plan"], query, most_rows);
             if !problems.is_empty() {
                 return Ok(problems);
             }
@@ -166,7 +176,7 @@ impl Reader<'_> {
     }
 
     /// What is wrong with one plan.
-    fn problems_of(&self, plan: &Value, query: &Query) -> Vec<Problem> {
+    fn problems_of(&self, plan: &Value, query: &Query, most_rows: Option<u32>) -> Vec<Problem> {
         let mut steps = Vec::new();
         collect_steps(plan, 0, &mut steps);
         let mut problems = BTreeSet::new();
@@ -190,7 +200,7 @@ impl Reader<'_> {
             }
         }
         let touched: f64 = steps.iter().map(|step| step.touched).sum();
-        if let Some(most) = self.most_rows.filter(|most| touched > f64::from(*most)) {
+        if let Some(most) = most_rows.filter(|most| touched > f64::from(*most)) {
             problems.insert(format!("it touches {touched:.0} rows, and may touch {most}"));
         }
         let lines: Vec<String> = steps.into_iter().map(|step| step.line).collect();
@@ -277,10 +287,9 @@ mod tests {
             schema: &Schema::new(ENGINE),
             small: &["small".to_owned()],
             judges_steps,
-            most_rows,
         };
         let query = Query::named("q", &["t_pkey"]);
-        let problems = reader.problems_of(plan, &query);
+        let problems = reader.problems_of(plan, &query, most_rows);
         problems.into_iter().map(|problem| problem.text).collect()
     }
 

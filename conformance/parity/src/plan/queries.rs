@@ -61,6 +61,9 @@ pub(super) struct Query {
     /// SQL for PostgreSQL's parameters.
     #[serde(default)]
     pub(super) values: Values,
+    /// The most rows that it may touch in a scenario, by the scenario's name, where it may touch more or less than others.
+    #[serde(default)]
+    most_rows: BTreeMap<String, u32>,
     /// Why it sorts what it has found.
     #[serde(default)]
     may_sort: Reason,
@@ -69,6 +72,11 @@ pub(super) struct Query {
 }
 
 impl Query {
+    /// The most rows that an execution may touch in a scenario; `None` where they are not counted.
+    pub(super) fn most_rows(&self, scenario: &Scenario) -> Option<u32> {
+        self.most_rows.get(&scenario.name).copied().or(scenario.most_rows)
+    }
+
     /// Whether there is a reason for this engine to sort.
     pub(super) fn may_sort_on(&self, engine: Engine) -> bool {
         match &self.may_sort {
@@ -89,6 +97,7 @@ impl Query {
             sqlite: None,
             contains: Vec::new(),
             values: Values::default(),
+            most_rows: BTreeMap::new(),
             may_sort: Reason::None,
             may_walk: None,
         }
@@ -240,6 +249,9 @@ impl Queries {
             && !values.keys().eq(scenarios.iter().copied())
         {
             return Some("give values for each [[scenario]], and for no other".to_owned());
+        }
+        if let Some(unknown) = query.most_rows.keys().find(|name| !scenarios.contains(name)) {
+            return Some(format!("most_rows.{unknown}: there is no such [[scenario]]"));
         }
         let reasons = query.may_sort.texts().into_iter().chain(query.may_walk.as_deref());
         if reasons.into_iter().any(|reason| reason.trim().is_empty()) {
@@ -403,6 +415,17 @@ mod tests {
             let error = Queries::parse(&format!("{settings}\n{QUERY}")).unwrap_err();
             assert!(error.contains(expected), "{settings}: {error}");
         }
+    }
+
+    #[test]
+    fn a_query_overrides_the_rows_that_a_scenario_allows() {
+        let parsed = |most_rows: &str| Queries::parse(&format!("{SCENARIO}most_rows = 5\n{QUERY}{most_rows}"));
+        for (settings, expected) in [("", 5), ("most_rows.s = 9", 9)] {
+            let queries = parsed(settings).unwrap();
+            let scenario = &queries.scenarios(Engine::Postgres)[0];
+            assert_eq!(queries.list[0].most_rows(scenario), Some(expected), "{settings}");
+        }
+        assert!(parsed("most_rows.t = 9").unwrap_err().contains("no such [[scenario]]"));
     }
 
     #[test]
