@@ -18,8 +18,9 @@ use crate::{Error, Result};
 
 const ENGINE: Engine = Engine::Postgres;
 
-/// A prepared statement may get another plan after its fifth execution, one for any values.
-const EXECUTIONS: usize = 8;
+/// The plan for the values of an execution, and the one for any values, which PostgreSQL may choose for a prepared statement after
+/// its fifth execution. Which it chooses depends on the values, so both have to be right.
+const PLAN_CACHE_MODES: [&str; 2] = ["force_custom_plan", "force_generic_plan"];
 
 /// Fills the database, reads the plan of each statement, and counts the rows that it touches.
 pub(super) async fn read(
@@ -140,11 +141,9 @@ impl Reader<'_> {
                 values.len()
             ));
         }
-        // Without values the plan for any is read.
-        let (mode, values) = if values.is_empty() {
-            ("force_generic_plan", vec!["NULL".to_owned(); count])
-        } else {
-            ("auto", values.to_vec())
+        let (modes, values) = match values {
+            [] => (&PLAN_CACHE_MODES[1..], vec!["NULL".to_owned(); count]),
+            _ => (&PLAN_CACHE_MODES[..], values.to_vec()),
         };
         let values = if values.is_empty() {
             String::new()
@@ -156,9 +155,9 @@ impl Reader<'_> {
         } else {
             "FORMAT JSON"
         };
-        let explain = format!("SET plan_cache_mode = {mode}; EXPLAIN ({options}) EXECUTE hot{values}");
-        for _ in 0..EXECUTIONS {
-            let run = sqlx::raw_sql(AssertSqlSafe(explain.as_str()));
+        for mode in modes {
+            let explain = format!("SET plan_cache_mode = {mode}; EXPLAIN ({options}) EXECUTE hot{values}");
+            let run = sqlx::raw_sql(AssertSqlSafe(explain));
             let row = match run.fetch_one(&mut *connection).await {
                 Ok(row) => row,
                 Err(error) => return problem(format!("PostgreSQL can't explain it: {error}")),
