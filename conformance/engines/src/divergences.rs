@@ -85,7 +85,10 @@ pub const DIVERGENCES: &[Divergence] = &[
         shown_by: &[
             Test("divergences", "no_index_depends_on_a_collation"),
             Test("plans", "sqlite_searches_an_index_for_every_hot_query"),
-            Test("plans", "postgres_searches_an_index_and_touches_few_rows_for_every_hot_query"),
+            Test(
+                "plans",
+                "postgres_searches_an_index_and_touches_few_rows_for_every_hot_query",
+            ),
         ],
     },
     Divergence {
@@ -253,7 +256,10 @@ pub const DIVERGENCES: &[Divergence] = &[
         shown_by: &[
             Test("divergences", "both_engines_have_indexes_on_the_same_columns"),
             Test("plans", "sqlite_searches_an_index_for_every_hot_query"),
-            Test("plans", "postgres_searches_an_index_and_touches_few_rows_for_every_hot_query"),
+            Test(
+                "plans",
+                "postgres_searches_an_index_and_touches_few_rows_for_every_hot_query",
+            ),
         ],
     },
     Divergence {
