@@ -67,8 +67,9 @@ pub(super) struct Query {
     /// Why it sorts what it has found.
     #[serde(default)]
     may_sort: Reason,
-    /// Why one step of SQLite's reads from an end of an index that the query relies on, without a bound.
-    pub(super) may_walk: Option<String>,
+    /// Why SQLite reads from an end of an index that it relies on, without a bound.
+    #[serde(default)]
+    pub(super) may_walk: Walks,
 }
 
 impl Query {
@@ -99,7 +100,7 @@ impl Query {
             values: Values::default(),
             most_rows: BTreeMap::new(),
             may_sort: Reason::None,
-            may_walk: None,
+            may_walk: Walks::default(),
         }
     }
 }
@@ -126,6 +127,37 @@ impl Values {
         match self {
             Self::Always(values) => values,
             Self::In(values) => values.get(scenario).map_or(&[], Vec::as_slice),
+        }
+    }
+}
+
+/// Where an index may be read from one of its ends, with the reasons.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Walks {
+    #[default]
+    None,
+    /// In the first step of the plan.
+    First(String),
+    /// In the first steps of these CTEs and subqueries.
+    In(BTreeMap<String, String>),
+}
+
+impl Walks {
+    /// Whether the step after the one that makes a part of the query may walk; the first step of a plan is after none.
+    pub(super) fn after(&self, part: Option<&str>) -> bool {
+        match (self, part) {
+            (Self::First(_), None) => true,
+            (Self::In(parts), Some(part)) => parts.contains_key(part),
+            _ => false,
+        }
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::None => Vec::new(),
+            Self::First(text) => vec![text],
+            Self::In(parts) => parts.values().map(String::as_str).collect(),
         }
     }
 }
@@ -253,8 +285,8 @@ impl Queries {
         if let Some(unknown) = query.most_rows.keys().find(|name| !scenarios.contains(name)) {
             return Some(format!("most_rows.{unknown}: there is no such [[scenario]]"));
         }
-        let reasons = query.may_sort.texts().into_iter().chain(query.may_walk.as_deref());
-        if reasons.into_iter().any(|reason| reason.trim().is_empty()) {
+        let mut reasons = query.may_sort.texts().into_iter().chain(query.may_walk.texts());
+        if reasons.any(|reason| reason.trim().is_empty()) {
             return Some("give a reason in may_sort and in may_walk".to_owned());
         }
         None

@@ -128,25 +128,20 @@ fn problems_of(
     small: &[String],
 ) -> BTreeSet<String> {
     // Rows that a part of the query has made: as many as it was asked for.
-    let made: Vec<&str> = steps
-        .iter()
-        .filter_map(|step| {
-            step.strip_prefix("CO-ROUTINE ")
-                .or_else(|| step.strip_prefix("MATERIALIZE "))
-        })
-        .collect();
+    let made: Vec<&str> = steps.iter().filter_map(|step| made_by(step)).collect();
     let mut problems = BTreeSet::new();
-    let mut walks_left = usize::from(query.may_walk.is_some());
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
         if let Some(scanned) = step.strip_prefix("SCAN ") {
             let table = scanned.split_whitespace().next().unwrap_or_default();
             let virtual_table =
                 scanned.contains("VIRTUAL TABLE") || scanned.starts_with("CONSTANT ROW") || scanned.starts_with('(');
-            let is_right = virtual_table || made.contains(&table) || small.iter().any(|name| name == table);
+            // The first rows of an index are asked for at the beginning, or at that of a part.
+            let above = at.checked_sub(1).and_then(|above| steps.get(above));
+            let part = above.map(|above| made_by(above));
+            let walks = part != Some(None) && query.may_walk.after(part.flatten());
             let relies_on = |index: String| relied.iter().any(|(_, names)| names.contains(&index));
-            if !is_right && walks_left > 0 && used_index(step).is_some_and(relies_on) {
-                walks_left -= 1;
-            } else if !is_right {
+            let walked = walks && used_index(step).is_some_and(relies_on);
+            if !virtual_table && !walked && !made.contains(&table) && !small.iter().any(|name| name == table) {
                 problems.insert(format!("it reads {table} whole"));
             }
         }
@@ -164,6 +159,12 @@ fn problems_of(
     problems
 }
 
+/// The part of the query, a CTE or a subquery, whose rows a step makes.
+fn made_by(step: &str) -> Option<&str> {
+    step.strip_prefix("CO-ROUTINE ")
+        .or_else(|| step.strip_prefix("MATERIALIZE "))
+}
+
 /// The index of a step: its name, or `primary key of table`.
 fn used_index(step: &str) -> Option<String> {
     let table = step.split_whitespace().nth(1)?.to_lowercase();
@@ -178,6 +179,7 @@ fn used_index(step: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::queries::Walks;
 
     const SEARCH: &str = "SEARCH t USING INDEX i (a>?)";
 
@@ -232,16 +234,25 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_walked_and_rows_are_sorted_where_a_reason_is_given() {
+    fn an_index_is_walked_where_a_part_of_the_query_has_a_reason() {
         let mut query = Query::named("q", &["t(a)"]);
-        query.may_walk = Some("one row".to_owned());
+        query.may_walk = Walks::In([("last".to_owned(), "one row".to_owned())].into());
         let walk = "SCAN t USING COVERING INDEX i";
+        assert!(problems(&query, &["MATERIALIZE last", walk, "SCAN last"]).is_empty());
+        for steps in [
+            &["MATERIALIZE last", walk, walk][..],
+            &["MATERIALIZE next", walk],
+            &["MATERIALIZE last", "SEARCH t USING INDEX i (a>?)", walk],
+            &["MATERIALIZE last", "SCAN t", SEARCH],
+            &["MATERIALIZE last", "SCAN t USING INDEX j", SEARCH],
+            &[walk],
+        ] {
+            assert_eq!(problems(&query, steps), ["it reads t whole"], "{steps:?}");
+        }
+        query.may_walk = Walks::First("a page".to_owned());
         assert!(problems(&query, &[walk]).is_empty());
-        assert_eq!(problems(&query, &[walk, walk]), ["it reads t whole"]);
-        assert_eq!(problems(&query, &[SEARCH, "SCAN t"]), ["it reads t whole"]);
-        assert_eq!(
-            problems(&query, &[SEARCH, "SCAN u USING INDEX j"]),
-            ["it reads u whole"]
-        );
+        for steps in [&[walk, walk][..], &["MATERIALIZE last", walk]] {
+            assert_eq!(problems(&query, steps), ["it reads t whole"], "{steps:?}");
+        }
     }
 }
