@@ -204,9 +204,13 @@ async fn lease_of_postgres_is_let_go_before_it_is_taken_again() {
     };
     let config = DbBackendConfig::new(DbBackend::Postgres, Some(database.url()), None, Network::Custom).unwrap();
     let (_store, mut lease) = config.open_as_writer(false).await.unwrap().unwrap();
-    while !lease.regain().await.unwrap() {
-        tokio::task::yield_now().await;
-    }
+    // The server notices the end of the old session a moment later.
+    let regained = tokio::time::timeout(Duration::from_secs(20), async {
+        while !lease.regain().await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(regained.await.is_ok(), "the old session keeps the lock");
     lease.check().await.unwrap();
     assert!(config.open_as_writer(false).await.unwrap().is_none(), "it is held");
 }

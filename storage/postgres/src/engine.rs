@@ -7,7 +7,7 @@ use node_storage_contract::{
     Access, AnyStore, BoxFuture, Connection, Engine, Network, OwnedStore, Result, StorageError, StoreConfig,
     WriterLease,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::advisory_lock::AdvisoryLock;
 use crate::open::reach;
@@ -15,6 +15,9 @@ use crate::{PostgresDb, PostgresOptions};
 
 /// How long a server that accepts connections may take to say whether the lease is free.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// Between attempts to open a store.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// PostgreSQL, 14 or newer.
 #[derive(Debug)]
@@ -69,15 +72,26 @@ impl StoreConfig for PostgresOptions {
 
     fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>> {
         Box::pin(async move {
-            // Waits for a server that is not up yet.
-            reach(self).await?;
-            let Some(lease) = PostgresLease::take(self.clone()).await? else {
-                return Ok(None);
-            };
-            let store = PostgresDb::open(self, network, Access::Write { migrate }).await?;
-            Ok(Some((AnyStore::connected(store), Box::new(lease) as _)))
+            // A server that was reached may still refuse what follows for a reason that passes.
+            let deadline = Instant::now() + self.patience();
+            loop {
+                match take_and_open(self, network, migrate).await {
+                    Err(error) if error.is_retryable() && Instant::now() < deadline => sleep(PAUSE).await,
+                    answer => return answer,
+                }
+            }
         })
     }
+}
+
+async fn take_and_open(options: &PostgresOptions, network: Network, migrate: bool) -> Result<Option<OwnedStore>> {
+    // Waits for a server that is not up yet.
+    reach(options).await?;
+    let Some(lease) = PostgresLease::take(options.clone()).await? else {
+        return Ok(None);
+    };
+    let store = PostgresDb::open(options, network, Access::Write { migrate }).await?;
+    Ok(Some((AnyStore::connected(store), Box::new(lease) as _)))
 }
 
 impl Connection for PostgresDb {

@@ -54,6 +54,11 @@ impl PostgresOptions {
         self
     }
 
+    /// How long opening waits.
+    pub(crate) fn patience(&self) -> Duration {
+        self.connect_timeout
+    }
+
     pub(crate) fn connect_options(&self) -> &PgConnectOptions {
         &self.connect
     }
