@@ -240,10 +240,12 @@ async fn fill(backend: DbBackend, url: &str, count: u64) {
     };
     let store = connect(backend.name(), url).await;
     let mut blocks = prism_fixtures::ledger(&shape);
+    let mut stored = None;
     loop {
         let batch: Vec<_> = blocks.by_ref().take(500).collect();
         let Some(last) = batch.last() else { break };
-        store.append(&batch, Cursor::at(&last.into())).await.unwrap();
+        store.append(stored, &batch, Cursor::at(&last.into())).await.unwrap();
+        stored = Some(Cursor::at(&last.into()));
     }
     node_service::index::index_all(&store).await.unwrap();
     store.close().await;

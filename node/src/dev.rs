@@ -4,13 +4,11 @@ use std::future::pending;
 
 use data_encoding::HEXLOWER;
 use did_prism::ledger::OperationBytes;
-use dlt_source_memory::{DevLedger, MemorySource, system_clock};
-use dlt_sources::contract::AnySource;
+use dlt_source_memory::{DevLedger, MemoryConfig, system_clock};
 use node_service::index::IndexWorker;
 use node_storage::contract::{Network, StorageError};
 use node_storage::{DltCursorRepo, IndexedOperationRepo, NodeStorageBackend};
 use prism_fixtures::{SampleDid, sample};
-use tokio::sync::oneshot;
 
 use crate::answer::print_answer;
 use crate::cli::DevArguments;
@@ -42,16 +40,18 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
         storage: Some(&storage),
         console,
     };
-    let (opened, open) = oneshot::channel();
-    let writing = Box::pin(writer.run(&index, async |store: &NodeStorageBackend| {
-        let tip = store.cursor().await?;
-        let _ = opened.send((store.clone(), tip.is_none()));
-        Ok(AnySource::new(MemorySource::new(submissions, tip, system_clock)))
-    }));
+    let source = MemoryConfig::new(submissions, system_clock);
+    let writing = Box::pin(writer.run(&index, &source));
+    let mut opened = storage.subscribe();
     let welcoming = async {
-        if let Ok((store, is_empty)) = open.await {
+        let store = opened
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|store| store.clone());
+        if let Some(store) = store {
             if arguments.sample {
-                publish_sample(&ledger, is_empty).await?;
+                publish_sample(&ledger, store.cursor().await?.is_none()).await?;
             }
             print_answer(&welcome(&url, &store).await?)?;
         }

@@ -159,6 +159,7 @@ fn storage_status(error: &StorageError) -> ExitStatus {
         StorageError::Migration(error) if !matches!(error, MigrationError::Failed { .. }) => ExitStatus::Unknown,
         StorageError::Migration(_)
         | StorageError::Conflict(_)
+        | StorageError::CursorMoved(_)
         | StorageError::OutOfRange(_)
         | StorageError::Unavailable { .. }
         | StorageError::Foreign { .. }

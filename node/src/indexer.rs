@@ -2,7 +2,6 @@
 
 use node_service::index::IndexWorker;
 use node_storage::contract::Network;
-use node_storage::{DltCursorRepo, NodeStorageBackend};
 
 use crate::cli::IndexerArguments;
 use crate::exit::Failure;
@@ -43,10 +42,7 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
         storage: replica.is_none().then_some(&storage),
         console,
     };
-    let writing = Box::pin(writer.run(&index, async |store: &NodeStorageBackend| {
-        let cursor = store.cursor().await?;
-        Ok(source.open(cursor, store.clone()).await?)
-    }));
+    let writing = Box::pin(writer.run(&index, &*source));
     let work = async {
         match &replica {
             None => writing.await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dlt_sources::contract::AnySource;
+use dlt_sources::contract::SourceConfig;
 use node_service::index::IndexWorker;
 use node_service::sync::SyncWorker;
 use node_storage::contract::{Access, OwnedStore, StorageError, WriterLease};
@@ -54,14 +54,10 @@ pub(crate) struct Writer<'a> {
 
 impl Writer<'_> {
     /// Opens the database for writing, and syncs and indexes it.
-    pub(crate) async fn run(
-        &self,
-        index: &IndexWorker,
-        open_source: impl AsyncFnOnce(&NodeStorageBackend) -> Result<AnySource, Failure>,
-    ) -> Result<(), Failure> {
+    pub(crate) async fn run(&self, index: &IndexWorker, source: &dyn SourceConfig) -> Result<(), Failure> {
         let (storage, mut lease) = self.open().await?;
         tracing::info!("writing {}, network {}", self.config.location(), self.config.network());
-        let mut sync = SyncWorker::new(open_source(&storage).await?);
+        let mut sync = SyncWorker::new(source);
         let started = Instant::now();
         let (sync_progress, index_progress) = (sync.progress(), index.progress());
         let telling = progress::tell(self.console, sync_progress.clone(), index_progress.clone());
@@ -90,7 +86,7 @@ impl Writer<'_> {
 
     async fn work(
         &self,
-        sync: &mut SyncWorker<AnySource>,
+        sync: &mut SyncWorker<'_>,
         index: &IndexWorker,
         storage: &NodeStorageBackend,
     ) -> Result<(), Failure> {

@@ -8,17 +8,17 @@ use node_storage_contract::StorageError;
 
 /// The pauses between the attempts: each twice as long as the one before, up to a few seconds.
 #[derive(Debug)]
-struct BackOff(Duration);
+pub(crate) struct BackOff(Duration);
 
 impl BackOff {
     const FIRST: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(5);
 
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Self::FIRST)
     }
 
-    fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(Self::LONGEST);
         pause

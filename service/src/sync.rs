@@ -1,11 +1,11 @@
 //! The sync worker: from the source into the store.
 
 use did_prism::ledger::PublishedBlock;
-use dlt_source::{DltSource, SourceError, SourceEvent};
-use node_storage_contract::{Cursor, NodeStorage, StorageError};
+use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
+use node_storage_contract::{AnyStore, Cursor, DltCursorRepo, RawOperationRepo, StorageError};
 use tokio::sync::{Notify, watch};
 
-use crate::retry::until_answered;
+use crate::retry::{BackOff, until_answered};
 
 /// How far syncing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +34,7 @@ pub enum SyncPhase {
     Ended,
 }
 
-/// Why syncing stopped. The cursor stands behind the last delivery that was stored completely.
+/// Why syncing stopped. The cursor stands after the last delivery that was stored completely.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// The source can't go on.
@@ -47,19 +47,32 @@ pub enum SyncError {
 
 /// Reads a source and appends what it delivers. No delivery is ever skipped: the next one is read after it was stored.
 #[derive(Debug)]
-pub struct SyncWorker<D> {
-    source: D,
-    /// Delivered and not known to be stored.
-    pending: Option<(Vec<PublishedBlock>, Cursor)>,
+pub struct SyncWorker<'a> {
+    config: &'a dyn SourceConfig,
+    /// `None` where the source has to be opened at the stored cursor.
+    reading: Option<Reading>,
+    /// The pauses between two openings of the source without a delivery that was stored.
+    back_off: BackOff,
     progress: watch::Sender<SyncProgress>,
 }
 
-impl<D: DltSource> SyncWorker<D> {
-    /// A worker that reads this source from where it stands.
-    pub fn new(source: D) -> Self {
+/// A source that is being read.
+#[derive(Debug)]
+struct Reading {
+    source: AnySource,
+    /// The cursor that is stored, as far as the worker knows.
+    stored: Option<Cursor>,
+    /// Delivered and not known to be stored.
+    pending: Option<(Vec<PublishedBlock>, Cursor)>,
+}
+
+impl<'a> SyncWorker<'a> {
+    /// A worker that reads this source.
+    pub fn new(config: &'a dyn SourceConfig) -> Self {
         Self {
-            source,
-            pending: None,
+            config,
+            reading: None,
+            back_off: BackOff::new(),
             progress: watch::Sender::default(),
         }
     }
@@ -71,51 +84,106 @@ impl<D: DltSource> SyncWorker<D> {
 
     /// Works until the source ends. `stored` is notified of everything that was appended.
     ///
+    /// The source is opened at the stored cursor. It is opened anew where that cursor turns out to be another one than the
+    /// worker left there: the database went back, or another process has written.
+    ///
     /// What passes (an unreachable or busy database or source) is waited for, as long as it takes. Dropping the future stops the
     /// worker between or inside transactions, each of which then counts as a whole or not at all; running it again goes on with
     /// the same delivery, which the store recognizes where it had been stored. After the source has ended it returns at once.
     ///
     /// # Errors
     /// Whatever does not pass by waiting. Nothing of the delivery in question is stored then.
-    pub async fn run<S: NodeStorage>(&mut self, storage: &S, stored: &Notify) -> Result<(), SyncError> {
+    pub async fn run(&mut self, storage: &AnyStore, stored: &Notify) -> Result<(), SyncError> {
         while self.progress.borrow().phase != SyncPhase::Ended {
-            self.append_pending(storage, stored).await?;
-            let Self { source, progress, .. } = self;
-            let event = until_answered("reading the ledger", phase_of(progress), async || source.next().await).await?;
+            let reading = match &mut self.reading {
+                Some(reading) => reading,
+                closed => closed.insert(open(self.config, storage, &self.progress).await?),
+            };
+            match append_pending(reading, storage, &self.progress).await {
+                Ok(true) => {
+                    self.back_off = BackOff::new();
+                    stored.notify_one();
+                }
+                Ok(false) => {}
+                Err(StorageError::CursorMoved(moved)) => {
+                    tracing::warn!("reading the ledger again from the stored cursor: {moved}");
+                    self.reading = None;
+                    tokio::time::sleep(self.back_off.next()).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let what = "reading the ledger";
+            let event = until_answered(what, phase_of(&self.progress), async || reading.source.next().await).await?;
             match event {
                 SourceEvent::Blocks { blocks, cursor } => {
-                    self.set_phase(SyncPhase::Reading);
-                    self.pending = Some((blocks, cursor));
+                    set_phase(&self.progress, SyncPhase::Reading);
+                    reading.pending = Some((blocks, cursor));
                 }
-                SourceEvent::CaughtUp => self.set_phase(SyncPhase::CaughtUp),
-                SourceEvent::End => self.set_phase(SyncPhase::Ended),
+                SourceEvent::CaughtUp => set_phase(&self.progress, SyncPhase::CaughtUp),
+                SourceEvent::End => set_phase(&self.progress, SyncPhase::Ended),
             }
         }
         Ok(())
     }
+}
 
-    async fn append_pending<S: NodeStorage>(&mut self, storage: &S, stored: &Notify) -> Result<(), SyncError> {
-        let Some((blocks, cursor)) = &self.pending else {
-            return Ok(());
-        };
-        let cursor = *cursor;
-        let appended = until_answered("storing blocks", phase_of(&self.progress), async || {
-            storage.append(blocks, cursor).await
+/// Opens the source at the stored cursor.
+async fn open(
+    config: &dyn SourceConfig,
+    storage: &AnyStore,
+    progress: &watch::Sender<SyncProgress>,
+) -> Result<Reading, SyncError> {
+    until_answered("opening the ledger", phase_of(progress), async || {
+        let stored = storage.cursor().await?;
+        let source = config.open(stored, storage.clone()).await?;
+        Ok::<_, SourceError>(Reading {
+            source,
+            stored,
+            pending: None,
         })
-        .await?;
-        self.pending = None;
-        self.progress.send_modify(|progress| {
-            progress.cursor = Some(cursor);
-            progress.blocks = progress.blocks.saturating_add(count(appended.blocks));
-            progress.operations = progress.operations.saturating_add(count(appended.operations));
-        });
-        stored.notify_one();
-        Ok(())
-    }
+    })
+    .await
+    .map_err(SyncError::from)
+}
 
-    fn set_phase(&self, phase: SyncPhase) {
-        self.progress.send_modify(|progress| progress.phase = phase);
+/// Stores what was delivered. Answers whether there was anything.
+async fn append_pending(
+    reading: &mut Reading,
+    storage: &AnyStore,
+    progress: &watch::Sender<SyncProgress>,
+) -> Result<bool, StorageError> {
+    let Some((blocks, cursor)) = &reading.pending else {
+        return Ok(false);
+    };
+    let cursor = *cursor;
+    let append = async |expected| {
+        let what = "storing blocks";
+        until_answered(what, phase_of(progress), async || {
+            storage.append(expected, blocks, cursor).await
+        })
+        .await
+    };
+    let appended = match append(reading.stored).await {
+        // This delivery was stored, and the answer was lost. Delivering it again makes certain of it.
+        Err(StorageError::CursorMoved(moved)) if moved.stored == Some(cursor) => append(moved.stored).await?,
+        answer => answer?,
+    };
+    // A source may deliver the block of the stored cursor once more, with the cursor at it.
+    if let Ok(Some(moved)) = cursor.advance(reading.stored) {
+        reading.stored = Some(moved);
     }
+    reading.pending = None;
+    progress.send_modify(|progress| {
+        progress.cursor = Some(cursor);
+        progress.blocks = progress.blocks.saturating_add(count(appended.blocks));
+        progress.operations = progress.operations.saturating_add(count(appended.operations));
+    });
+    Ok(true)
+}
+
+fn set_phase(progress: &watch::Sender<SyncProgress>, phase: SyncPhase) {
+    progress.send_modify(|progress| progress.phase = phase);
 }
 
 /// Publishes that the worker waits, and that it reads again.

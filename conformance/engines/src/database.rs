@@ -1,7 +1,8 @@
 //! One database of either engine: opened as a store, and looked into with SQL.
 
 use node_storage::contract::{Access, Cursor, Network, Result};
-use node_storage::{DbBackend, NodeStorageBackend, RawOperationRepo};
+use node_storage::{DbBackend, NodeStorageBackend};
+use node_storage_conformance::deliver;
 use prism_fixtures::LedgerShape;
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
@@ -72,7 +73,7 @@ impl Database {
             .unwrap();
         let ledger: Vec<_> = prism_fixtures::ledger(&LedgerShape::small(3)).collect();
         let cursor = Cursor::at(&ledger.last().unwrap().into());
-        store.append(&ledger, cursor).await.unwrap();
+        deliver(&store, &ledger, cursor).await.unwrap();
         node_service::index::index_all(&store).await.unwrap();
         store
     }

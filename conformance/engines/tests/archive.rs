@@ -24,6 +24,7 @@ use node_storage_archive::{
 };
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
+use node_storage_conformance::{deliver, move_cursor};
 use prism_fixtures::LedgerShape;
 use rstest::rstest;
 
@@ -116,7 +117,7 @@ fn blocks(count: u64) -> Vec<PublishedBlock> {
 
 async fn append<S: NodeStorage>(store: &S, blocks: &[PublishedBlock]) {
     let cursor = Cursor::at(&blocks.last().unwrap().into());
-    store.append(blocks, cursor).await.unwrap();
+    deliver(store, blocks, cursor).await.unwrap();
 }
 
 async fn model() -> node_storage_conformance::model::ModelStore {
@@ -312,7 +313,7 @@ async fn archive_is_put_onto_nothing_but_what_it_was_made_for(
     // A cursor alone is content.
     let database = Database::migrated(backend).await.unwrap();
     let moved = open(&database).await;
-    moved.advance_cursor(Cursor::at(&(&all[0]).into())).await.unwrap();
+    move_cursor(&moved, Cursor::at(&(&all[0]).into())).await.unwrap();
     let error = restore_into(&moved, &[&full]).await.unwrap_err();
     assert!(matches!(error, ArchiveError::TargetNotEmpty { .. }), "{error}");
 
@@ -345,7 +346,7 @@ async fn base_that_is_further_or_elsewhere_is_no_base(
     // The cursor of the base has passed a block in which the database has operations.
     let passed = model().await;
     append(&passed, &all[..5]).await;
-    passed.advance_cursor(Cursor::at(&(&all[6]).into())).await.unwrap();
+    move_cursor(&passed, Cursor::at(&(&all[6]).into())).await.unwrap();
     let (_, base) = archive_of(&passed, Compression::None, None).await;
     let error = try_archive_of(&ahead, Compression::None, Some(&base))
         .await

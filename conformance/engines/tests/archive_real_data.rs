@@ -15,8 +15,9 @@ use engine_tests::real_data::{blocks, text, text_of};
 use node_service::index::index_all;
 use node_service::resolver::DidResolver;
 use node_storage::contract::{Access, Cursor, Network};
-use node_storage::{DbBackend, NodeStorageBackend, RawOperationRepo};
+use node_storage::{DbBackend, NodeStorageBackend};
 use node_storage_archive::{Archives, BackupOptions, Compression, Input, backup, restore, root};
+use node_storage_conformance::deliver;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -83,7 +84,7 @@ async fn real_data_moves_to_the_other_engine_and_back(#[case] from: DbBackend, #
         let original = first.open(network, Access::Write { migrate: true }).await.unwrap();
         let blocks = blocks(network).unwrap();
         let cursor = Cursor::at(&blocks.last().unwrap().into());
-        original.append(&blocks, cursor).await.unwrap();
+        deliver(&original, &blocks, cursor).await.unwrap();
         index_all(&original).await.unwrap();
         let plain = archive_of(&original, network, Compression::None).await;
 

@@ -10,17 +10,27 @@ use std::collections::VecDeque;
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
 use did_prism::resolution::Version;
-use dlt_source::{DltSource, SourceError, SourceEvent};
+use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
 use engine_tests::database::Database;
 use engine_tests::real_data::{blocks, text, text_of};
 use node_service::resolver::DidResolver;
 use node_service::sync::SyncWorker;
 use node_storage::contract::{
-    Access, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock,
+    Access, AnyStore, BoxFuture, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock,
 };
 use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+
+/// Blocks that are delivered from the first on, whatever is stored of them.
+#[derive(Debug)]
+struct Ledger(Vec<PublishedBlock>);
+
+impl SourceConfig for Ledger {
+    fn open(&self, _cursor: Option<Cursor>, _storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>> {
+        Box::pin(async { Ok(AnySource::new(Blocks(self.0.clone().into()))) })
+    }
+}
 
 /// A source that delivers some blocks at a time, and ends.
 struct Blocks(VecDeque<PublishedBlock>);
@@ -50,7 +60,8 @@ async fn content(store: &NodeStorageBackend) -> Content {
 
 /// Reads and indexes the whole ledger from its start.
 async fn sync(store: &NodeStorageBackend, blocks: &[PublishedBlock]) {
-    let mut worker = SyncWorker::new(Blocks(blocks.to_vec().into()));
+    let source = Ledger(blocks.to_vec());
+    let mut worker = SyncWorker::new(&source);
     worker.run(store, &Notify::new()).await.unwrap();
     node_service::index::index_all(store).await.unwrap();
 }

@@ -9,6 +9,7 @@ use node_storage::contract::{Access, Cursor, MigrationError, Network, Result, St
 use node_storage::postgres::PostgresOptions;
 use node_storage::sqlite::{SqliteDb, SqliteOptions};
 use node_storage::{DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
+use node_storage_conformance::move_cursor;
 use rstest::rstest;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -29,6 +30,7 @@ fn kind<T>(result: Result<T>) -> (&'static str, bool) {
     let Err(error) = result else { return ("none", false) };
     let name = match &error {
         StorageError::Conflict(_) => "Conflict",
+        StorageError::CursorMoved(_) => "CursorMoved",
         StorageError::BoundMismatch(_) => "BoundMismatch",
         StorageError::OutOfRange(_) => "OutOfRange",
         StorageError::Corrupt { .. } => "Corrupt",
@@ -83,7 +85,7 @@ async fn postgres_errors_have_their_variant() {
              CREATE OR REPLACE TRIGGER fail BEFORE UPDATE ON dlt_cursor EXECUTE FUNCTION fail()"
         );
         database.execute(&raise).await.unwrap();
-        let found = kind(store.advance_cursor(cursor()).await);
+        let found = kind(move_cursor(&store, cursor()).await);
         assert_eq!(found, (*expected, *retryable), "{code}");
     }
     assert_eq!(store.cursor().await.unwrap(), None);
@@ -100,7 +102,7 @@ async fn sqlite_errors_have_their_variant() {
         .execute("CREATE TRIGGER fail BEFORE UPDATE ON dlt_cursor BEGIN SELECT RAISE(ABORT, 'of a test'); END")
         .await
         .unwrap();
-    assert_eq!(kind(store.advance_cursor(cursor()).await), ("Corrupt", false));
+    assert_eq!(kind(move_cursor(&store, cursor()).await), ("Corrupt", false));
     // SQLITE_ERROR, of a column first and then of a table.
     database
         .execute("ALTER TABLE block RENAME COLUMN slot TO gone")
@@ -142,7 +144,7 @@ async fn closed_store_answers_no_clone(#[case] backend: DbBackend) {
     let clone = store.clone();
     store.close().await;
     assert_eq!(kind(clone.cursor().await).0, "Unavailable");
-    assert_eq!(kind(clone.advance_cursor(cursor()).await).0, "Unavailable");
+    assert_eq!(kind(move_cursor(&clone, cursor()).await).0, "Unavailable");
 }
 
 #[tokio::test]
@@ -166,13 +168,13 @@ async fn call_of_sqlite_that_writes_nothing_waits_for_other_writers_too() {
     let path = directory.path().join("node.db");
     let options = SqliteOptions::new(&path).patience(Duration::from_millis(200));
     let store = SqliteDb::open(&options, Network::Custom, WRITE).await.unwrap();
-    store.advance_cursor(cursor()).await.unwrap();
+    move_cursor(&store, cursor()).await.unwrap();
     let file = SqliteConnectOptions::new().filename(&path);
     let mut other = SqliteConnection::connect_with(&file).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    assert_eq!(kind(store.advance_cursor(cursor()).await), ("Busy", true));
+    assert_eq!(kind(move_cursor(&store, cursor()).await), ("Busy", true));
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    store.advance_cursor(cursor()).await.unwrap();
+    move_cursor(&store, cursor()).await.unwrap();
 }
 
 #[tokio::test]
@@ -240,7 +242,7 @@ async fn postgres_store_is_busy_while_its_row_is_locked() {
         .execute(&mut other)
         .await
         .unwrap();
-    assert_eq!(kind(store.advance_cursor(cursor()).await), ("Busy", true));
+    assert_eq!(kind(move_cursor(&store, cursor()).await), ("Busy", true));
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    store.advance_cursor(cursor()).await.unwrap();
+    move_cursor(&store, cursor()).await.unwrap();
 }

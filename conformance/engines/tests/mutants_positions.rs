@@ -9,6 +9,7 @@ use node_storage::contract::{
     StorageError, StorageOwner,
 };
 use node_storage::{DbBackend, IndexedOperationRepo, IndexerStateRepo, NodeStorageBackend, RawOperationRepo};
+use node_storage_conformance::deliver;
 use rstest::rstest;
 
 /// Blocks of two transactions of two operations each, and their positions in order.
@@ -33,7 +34,7 @@ async fn store_with(database: &Database, blocks: &[PublishedBlock]) -> NodeStora
         .await
         .unwrap();
     let last = blocks.last().unwrap();
-    store.append(blocks, Cursor::at(&last.into())).await.unwrap();
+    deliver(&store, blocks, Cursor::at(&last.into())).await.unwrap();
     store
 }
 
@@ -102,7 +103,7 @@ async fn known_transaction_that_is_named_is_the_first_by_block_and_transaction(#
         }
         let cursor = Cursor::at(&(&again).into());
         let (block, stored) = known[first];
-        match store.append(&[again], cursor).await {
+        match deliver(&store, &[again], cursor).await {
             Err(StorageError::Conflict(Conflict { reason, .. })) => assert_eq!(
                 reason,
                 ConflictReason::TransactionElsewhere {

@@ -11,6 +11,7 @@ use engine_tests::database::Database;
 use node_storage::contract::{Access, Network, StorageError};
 use node_storage::sqlite::{SqliteDb, SqliteOptions, write_empty_file};
 use node_storage::{DbBackend, DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
+use node_storage_conformance::{deliver, move_cursor};
 use rstest::rstest;
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -130,7 +131,7 @@ async fn file_and_directory_belong_to_their_owner_alone() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("data/preprod/node.db");
     let store = open_file(&path, WRITE).await.unwrap();
-    store.advance_cursor(cursor()).await.unwrap();
+    move_cursor(&store, cursor()).await.unwrap();
     assert_eq!(mode(path.parent().unwrap()), 0o700);
     assert_eq!(mode(path.parent().unwrap().parent().unwrap()), 0o700);
     let files: Vec<_> = fs::read_dir(path.parent().unwrap())
@@ -183,13 +184,13 @@ async fn writes_are_busy_while_somebody_else_locks_the_file() {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let mut other = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
-    match store.advance_cursor(cursor()).await {
+    match move_cursor(&store, cursor()).await {
         Err(error @ StorageError::Busy { .. }) => assert!(error.is_retryable()),
         other => panic!("not Busy: {other:?}"),
     }
     assert_eq!(store.cursor().await.unwrap(), None, "reads go on");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    store.advance_cursor(cursor()).await.unwrap();
+    move_cursor(&store, cursor()).await.unwrap();
     assert_eq!(store.cursor().await.unwrap(), Some(cursor()));
 }
 
@@ -246,7 +247,7 @@ async fn damaged_row_is_named(#[case] backend: DbBackend) {
     let store = database.open(Network::Custom, WRITE).await.unwrap();
     let blocks = [prism_fixtures::block(1, 1, 20, [[vec![1], vec![2]]])];
     let cursor = node_storage::contract::Cursor::at(&(&blocks[0]).into());
-    store.append(&blocks, cursor).await.unwrap();
+    deliver(&store, &blocks, cursor).await.unwrap();
     let damage = match backend {
         DbBackend::Sqlite => "PRAGMA ignore_check_constraints = ON; UPDATE block SET block_hash = {31 bytes}",
         DbBackend::Postgres => {

@@ -1,11 +1,13 @@
 //! A ledger that a test writes, and sources that read it.
 
+use std::fmt;
 use std::future::Future;
 
-use dlt_source::{AnySource, DltSource, SourceError};
+use dlt_source::{AnySource, DltSource, SourceConfig, SourceError};
 use node_storage_contract::{AnyStore, BlockNo, BoxFuture, Cursor, PublishedBlock};
 
 use crate::blocks::block;
+use crate::reading::Reading;
 
 /// What a ledger lets a test do, beside publishing blocks and reading them once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,22 @@ impl TestLedger for AnyLedger {
         storage: &AnyStore,
     ) -> Result<AnySource, SourceError> {
         self.0.open(start, confirmations, storage).await
+    }
+}
+
+/// As a node reads it: without confirmations, and each event is checked.
+impl SourceConfig for AnyLedger {
+    fn open(&self, cursor: Option<Cursor>, storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>> {
+        Box::pin(async move {
+            let reading = Reading::open_with(self, cursor, 0, &storage).await;
+            Ok(AnySource::new(reading))
+        })
+    }
+}
+
+impl fmt::Debug for AnyLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyLedger").finish_non_exhaustive()
     }
 }
 

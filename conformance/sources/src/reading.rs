@@ -9,10 +9,10 @@ use dlt_source::{AnySource, BatchLimits, DltSource, SourceError, SourceEvent};
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
 use node_storage_contract::{Access, Network};
-use node_storage_contract::{AnyStore, Cursor, PublishedBlock};
+use node_storage_contract::{AnyStore, Cursor, PublishedBlock, RawOperationRepo};
 use tokio::time::timeout;
 
-use crate::blocks::{kept, operations};
+use crate::blocks::{cursor_at, kept, operations};
 use crate::{Ability, AnyLedger, TestLedger};
 
 /// How long a source may take for what is there.
@@ -29,6 +29,16 @@ pub(crate) async fn empty_store() -> AnyStore {
     let access = Access::Write { migrate: true };
     let store = Model::default().open(Network::Custom, access).await;
     AnyStore::new(store.expect("the model opens"))
+}
+
+/// A store that holds these blocks, for sources that compare them with the ledger.
+pub(crate) async fn store_with(blocks: &[PublishedBlock]) -> AnyStore {
+    let store = empty_store().await;
+    if let Some(last) = blocks.last() {
+        let stored = store.append(None, blocks, cursor_at(last)).await;
+        stored.expect("an empty store takes the blocks");
+    }
+    store
 }
 
 /// A source that is being read, and what it has delivered.
@@ -225,7 +235,7 @@ impl Reading {
         if let (true, Some(last)) = (ledger.has(Ability::KeepsBlocks), expected.last()) {
             assert_eq!(
                 self.cursor,
-                Some(crate::blocks::cursor_at(last)),
+                Some(cursor_at(last)),
                 "the cursor (left) is at the last block that can be read (right), with or without operations"
             );
         }

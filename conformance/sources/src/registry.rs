@@ -92,6 +92,7 @@ macro_rules! with_all_source_cases {
             root {
                 is_that_of_the_ledger [KeepsBlocks]
                 is_the_same_when_reading_is_interrupted_anywhere [KeepsBlocks, Rereads]
+                is_the_same_after_the_database_went_back [KeepsBlocks, Rereads]
             }
         }
     };

@@ -7,12 +7,17 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dlt_source::SourceError;
+use dlt_source::{DltSource, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
 use dlt_source_file::{FileOptions, FileSource, Input};
 use dlt_source_memory::{DevLedger, MemorySource, Submissions};
 use node_service::index::IndexWorker;
-use node_storage_contract::{AnyStore, BlockNo, Cursor, Network, OperationBytes, PublishedBlock};
+use node_storage_conformance::StoreFactory;
+use node_storage_conformance::model::Model;
+use node_storage_contract::{
+    Access, AnyStore, BlockNo, Cursor, Network, OperationBytes, PublishedBlock, RawOperationRepo,
+};
+use prism_fixtures::LedgerShape;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -158,5 +163,41 @@ impl TestLedger for MemoryLedger {
     ) -> Result<Self::Source, SourceError> {
         let submissions = self.submissions.lock().unwrap().take().unwrap();
         Ok(MemorySource::new(submissions, start, || prism_fixtures::block_time(7)))
+    }
+}
+
+/// A database that lost blocks below its cursor is not passed by: the file says which one is missing. A block without
+/// operations is never stored, so it may be missing.
+#[tokio::test]
+async fn block_below_the_cursor_that_is_not_stored_is_a_contradiction() {
+    let ledger = FileLedger::new();
+    let shape = LedgerShape {
+        blocks: 6,
+        ..LedgerShape::small(5)
+    };
+    let blocks: Vec<_> = prism_fixtures::ledger(&shape).collect();
+    for block in &blocks {
+        ledger.publish(block).await;
+    }
+    let cursor = Cursor::at(&(&blocks[4]).into());
+    for missing in 0..4 {
+        let access = Access::Write { migrate: true };
+        let store = AnyStore::new(Model::default().open(Network::Custom, access).await.unwrap());
+        let mut stored = blocks[..5].to_vec();
+        let lost = stored.remove(missing);
+        store.append(None, &stored, cursor).await.unwrap();
+        let mut source = ledger.open(Some(cursor), 0, &store).await.unwrap();
+        let error = loop {
+            match source.next().await {
+                Ok(SourceEvent::Blocks { .. }) => {}
+                Ok(event) => panic!("{event:?}, though block {} is missing", lost.number),
+                Err(error) => break error.to_string(),
+            }
+        };
+        let expected = format!(
+            "block {} has operations, is below the stored cursor, and is not stored",
+            lost.number
+        );
+        assert!(error.contains(&expected), "{error}");
     }
 }

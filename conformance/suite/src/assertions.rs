@@ -5,13 +5,15 @@ use std::future::Future;
 use std::panic::Location;
 
 use node_storage_contract::{
-    Appended, Conflict, ConflictReason, Cursor, IndexEntry, NodeStorage, PublishedBlock, Result, StorageError, Subject,
+    Appended, Conflict, ConflictReason, Cursor, CursorMoved, IndexEntry, NodeStorage, PublishedBlock, Result,
+    StorageError, Subject,
 };
 
 use crate::data::cursor_after;
 use crate::expected;
 use crate::observe::{Observation, observe};
 use crate::streams::{first_difference, list};
+use crate::writes::deliver;
 
 /// Delivers blocks, with the cursor at the last of them, all of which must be accepted.
 #[track_caller]
@@ -21,7 +23,7 @@ pub(crate) fn append<'a, S: NodeStorage>(
 ) -> impl Future<Output = Appended> + 'a {
     let place = Location::caller();
     async move {
-        match store.append(blocks, cursor_after(blocks)).await {
+        match deliver(store, blocks, cursor_after(blocks)).await {
             Ok(appended) => appended,
             Err(error) => panic!("{place}: blocks that contradict nothing were refused: {error}"),
         }
@@ -53,6 +55,29 @@ pub(crate) fn assert_conflict<'a, S: NodeStorage, T: Debug>(
         let before = observe(store).await;
         match write.await {
             Err(StorageError::Conflict(conflict)) => assert_eq!(conflict, expected, "{place}: the wrong conflict"),
+            other => panic!("{place}: no {expected:?}, but {other:?}"),
+        }
+        assert_same(
+            &observe(store).await,
+            &before,
+            place,
+            "a refused write changed the store",
+        );
+    }
+}
+
+/// Awaits a write that must be refused since another cursor is stored than it expects, and must leave everything as it was.
+#[track_caller]
+pub(crate) fn assert_moved<'a, S: NodeStorage, T: Debug>(
+    store: &'a S,
+    write: impl Future<Output = Result<T>> + 'a,
+    expected: CursorMoved,
+) -> impl Future<Output = ()> + 'a {
+    let place = Location::caller();
+    async move {
+        let before = observe(store).await;
+        match write.await {
+            Err(StorageError::CursorMoved(moved)) => assert_eq!(*moved, expected, "{place}: the wrong cursors"),
             other => panic!("{place}: no {expected:?}, but {other:?}"),
         }
         assert_same(

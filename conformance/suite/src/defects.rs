@@ -159,5 +159,5 @@ async fn fill(model: &Model, network: Network) -> Result<()> {
         block: BlockNo::MIN,
         hash: BlockHash::new([1; 32]),
     };
-    store.advance_cursor(cursor).await
+    store.advance_cursor(None, cursor).await
 }

@@ -45,6 +45,7 @@ mod data;
 pub mod defects;
 mod expected;
 mod factory;
+mod lens;
 pub mod model;
 mod observe;
 mod record;
@@ -52,8 +53,10 @@ mod registry;
 pub mod report;
 mod run;
 pub mod streams;
+mod writes;
 
 pub use any_factory::AnyFactory;
 pub use factory::{EmptyAtFirst, StoreFactory};
 pub use registry::{CASES, Case};
 pub use run::{Exclusion, chosen_backends, is_chosen, run_case};
+pub use writes::{deliver, move_cursor};

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use node_storage_contract::{
-    Access, Appended, BlockHeader, BlockNo, BoundMismatch, Conflict, ConflictReason, Cursor, Delivery, DidSuffix,
-    DltCursorRepo, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo,
+    Access, Appended, BlockHeader, BlockNo, BoundMismatch, Conflict, ConflictReason, Cursor, CursorMoved, Delivery,
+    DidSuffix, DltCursorRepo, IndexEntry, IndexOutcome, Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo,
     LedgerBound, LedgerOperation, ListedDid, LoadSource, Network, OperationBytes, OperationHash, OperationId,
-    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
-    Result, StorageError, StorageOwner, Subject, TransactionId, TransactionIndex, TransactionRecord,
+    OperationIndex, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedOperation, PublishedRecord,
+    PublishedTransaction, RawOperationRepo, Result, StorageError, StorageOwner, Subject, TransactionId,
+    TransactionIndex, TransactionRecord,
 };
 
 use crate::StoreFactory;
@@ -20,8 +21,23 @@ use crate::StoreFactory;
 /// The store that every backend must behave like. Clones share one store.
 #[derive(Debug, Clone)]
 pub struct ModelStore {
-    content: Arc<Mutex<Content>>,
+    shared: Arc<Shared>,
     access: Access,
+}
+
+/// What the handles of one model share.
+#[derive(Debug, Default)]
+struct Shared {
+    content: Mutex<Content>,
+    /// Held by one write at a time, a load as long as its source delivers.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // Content is replaced as a whole, so a panic elsewhere can't leave it half written.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What is stored.
@@ -45,14 +61,21 @@ pub(crate) struct Block {
 
 /// The factory of one [`ModelStore`], which it keeps while that is closed.
 #[derive(Debug, Clone, Default)]
-pub struct Model(Arc<Mutex<Content>>);
+pub struct Model(Arc<Shared>);
 
-#[cfg(feature = "defects")]
 impl Model {
     /// A model of its own with what is stored in this one now.
-    pub(crate) fn copy(&self) -> Self {
-        let content = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Self(Arc::new(Mutex::new(content.clone())))
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::default();
+        copy.become_copy_of(self);
+        copy
+    }
+
+    /// Holds what another model holds, as a database that goes back to a snapshot does under those who have it open.
+    pub fn become_copy_of(&self, other: &Self) {
+        let content = other.0.content().clone();
+        *self.0.content() = content;
     }
 }
 
@@ -61,7 +84,7 @@ impl StoreFactory for Model {
 
     async fn open(&self, network: Network, access: Access) -> Result<ModelStore> {
         let store = ModelStore {
-            content: Arc::clone(&self.0),
+            shared: Arc::clone(&self.0),
             access,
         };
         let mut content = store.content();
@@ -82,13 +105,22 @@ impl StoreFactory for Model {
 
 impl ModelStore {
     pub(crate) fn content(&self) -> MutexGuard<'_, Content> {
-        // Content is replaced as a whole, so a panic elsewhere can't leave it half written.
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.content()
+    }
+
+    /// The turn of a write: other writes wait until it is dropped.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.shared.turn.lock().await
+    }
+
+    async fn write<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
+        self.must_be_writable()?;
+        let _turn = self.turn().await;
+        self.change(change)
     }
 
     /// Changes a copy of the content and keeps it if that succeeds: the model's transaction.
-    fn write<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
-        self.must_be_writable()?;
+    fn change<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
         let mut content = self.content();
         let mut changed = content.clone();
         let answer = change(&mut changed)?;
@@ -147,6 +179,30 @@ impl Block {
         Ok(known)
     }
 
+    /// The block as it could have been delivered.
+    pub(crate) fn published(&self) -> PublishedBlock {
+        let transactions = self.transactions.iter().map(|(absn, id)| PublishedTransaction {
+            absn: *absn,
+            id: *id,
+            operations: self
+                .operations
+                .iter()
+                .filter(|((of, _), _)| of == absn)
+                .map(|((_, osn), bytes)| PublishedOperation {
+                    osn: *osn,
+                    bytes: bytes.clone(),
+                })
+                .collect(),
+        });
+        PublishedBlock {
+            number: self.header.number,
+            slot: self.header.slot,
+            hash: self.header.hash,
+            time: self.header.time,
+            transactions: transactions.collect(),
+        }
+    }
+
     fn position(&self, (absn, osn): (TransactionIndex, OperationIndex)) -> OperationPosition {
         OperationPosition {
             block: self.header.number,
@@ -198,9 +254,15 @@ impl Block {
 }
 
 impl Content {
-    pub(crate) fn append(&mut self, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    pub(crate) fn append(
+        &mut self,
+        expected: Option<Cursor>,
+        delivered: &[PublishedBlock],
+        cursor: Cursor,
+    ) -> Result<Appended> {
         let blocks = in_order(delivered)?;
         judge_call(&blocks, cursor)?;
+        self.must_stand_at(expected)?;
         let before = self.cursor;
         self.move_cursor(cursor)?;
         self.add_all(blocks, before, true)
@@ -288,13 +350,20 @@ impl Content {
         Ok(loaded)
     }
 
-    fn bound(&self) -> LedgerBound {
-        let positions = self.positions();
+    pub(crate) fn bound(&self) -> LedgerBound {
         LedgerBound {
             cursor: self.cursor,
-            last: positions.last().copied(),
-            operations: u64::try_from(positions.len()).unwrap_or(u64::MAX),
+            last: self.last_position(),
+            operations: self.blocks.values().map(|block| count(block.operations.len())).sum(),
         }
+    }
+
+    pub(crate) fn must_stand_at(&self, expected: Option<Cursor>) -> Result<()> {
+        let stored = self.cursor;
+        if stored == expected {
+            return Ok(());
+        }
+        Err(Box::new(CursorMoved { expected, stored }).into())
     }
 
     fn must_hold(&self, expected: LedgerBound) -> Result<()> {
@@ -375,11 +444,19 @@ impl Content {
         })
     }
 
+    /// The positions of all operations, ascending.
+    fn all_positions(&self) -> impl Iterator<Item = OperationPosition> {
+        let blocks = self.blocks.values();
+        blocks.flat_map(|block| block.operations.keys().map(|key| block.position(*key)))
+    }
+
+    fn last_position(&self) -> Option<OperationPosition> {
+        let mut blocks = self.blocks.values().rev();
+        blocks.find_map(|block| block.operations.keys().next_back().map(|key| block.position(*key)))
+    }
+
     pub(crate) fn positions(&self) -> BTreeSet<OperationPosition> {
-        self.blocks
-            .values()
-            .flat_map(|block| block.operations.keys().map(|key| block.position(*key)))
-            .collect()
+        self.all_positions().collect()
     }
 
     pub(crate) fn watermark(&self) -> Option<OperationPosition> {
@@ -473,6 +550,10 @@ fn judge_call(blocks: &BTreeMap<BlockNo, Block>, cursor: Cursor) -> Result<()> {
     refuse(cursor, ConflictReason::CursorBelowBlocks { last: last.number })
 }
 
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
+
 /// The number of rows of a page.
 fn rows(limit: PageLimit) -> usize {
     usize::try_from(limit.get()).unwrap_or(usize::MAX)
@@ -483,29 +564,26 @@ fn is_above(position: OperationPosition, after: Option<OperationPosition>) -> bo
 }
 
 impl RawOperationRepo for ModelStore {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
-        self.write(|content| content.append(blocks, cursor))
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+        self.write(|content| content.append(expected, blocks, cursor)).await
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
-        // The store is judged first, here, and again once the source has delivered all of it, which others may have used to write.
-        self.write(|content| content.must_hold(onto))?;
+        self.must_be_writable()?;
+        let _turn = self.turn().await;
+        self.content().must_hold(onto)?;
         let mut chunks = Vec::new();
         let cursor = loop {
             match source.next().await? {
                 Delivery::Blocks(blocks) => {
                     chunks.push(blocks);
                     // What contradicts is refused before the source is asked for more.
-                    self.write(|content| content.clone().load(&chunks, None).map(drop))?;
+                    self.content().clone().load(&chunks, None)?;
                 }
                 Delivery::End(cursor) => break cursor,
             }
         };
-        let loaded = self.write(|content| {
-            content.must_hold(onto)?;
-            content.load(&chunks, cursor)
-        });
-        Ok(loaded?)
+        Ok(self.change(|content| content.load(&chunks, cursor))?)
     }
 
     async fn block(&self, number: BlockNo) -> Result<Option<BlockHeader>> {
@@ -518,8 +596,8 @@ impl RawOperationRepo for ModelStore {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let content = self.content();
-        let positions = content.positions().into_iter();
-        let page = positions
+        let page = content
+            .all_positions()
             .filter(|position| is_above(*position, after))
             .take(rows(limit));
         Ok(page.filter_map(|position| content.record(position)).collect())
@@ -559,7 +637,7 @@ impl RawOperationRepo for ModelStore {
 
 impl IndexedOperationRepo for ModelStore {
     async fn index(&self, batch: &[IndexEntry]) -> Result<Indexed> {
-        self.write(|content| content.index(batch))
+        self.write(|content| content.index(batch)).await
     }
 
     async fn operations_of_did(
@@ -620,7 +698,7 @@ impl IndexerStateRepo for ModelStore {
         });
         Ok(IndexerState {
             watermark,
-            last_stored: content.positions().last().copied(),
+            last_stored: content.last_position(),
             last_indexed_block: complete.next_back().map(|block| block.header),
         })
     }
@@ -631,8 +709,12 @@ impl DltCursorRepo for ModelStore {
         Ok(self.content().cursor)
     }
 
-    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
-        self.write(|content| content.move_cursor(cursor))
+    async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
+        self.write(|content| {
+            content.must_stand_at(expected)?;
+            content.move_cursor(cursor)
+        })
+        .await
     }
 
     async fn network(&self) -> Result<Option<Network>> {

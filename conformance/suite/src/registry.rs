@@ -111,6 +111,9 @@ macro_rules! with_all_cases {
                 cursor_that_raises_one_of_slot_and_number_is_a_conflict
                 concurrent_moves_leave_the_highest
                 concurrent_forks_of_the_cursor_leave_one
+                write_that_expects_another_cursor_is_refused_naming_both
+                expected_cursor_is_judged_after_the_call_and_before_the_store
+                of_writers_with_one_expectation_one_is_accepted
             }
             ranges {
                 lowest_and_highest_values_are_stored
@@ -234,6 +237,36 @@ macro_rules! with_all_cases {
                 conflict_is_not_retryable_and_names_its_position
                 store_works_after_refusals
                 refused_opening_holds_nothing
+            }
+            visibility {
+                acknowledged_write_is_seen_through_every_handle
+                what_was_read_before_a_write_is_not_answered_after_it
+                closing_a_handle_harms_no_other
+            }
+            in_flight {
+                reads_beside_a_write_see_the_state_before_or_after_it
+                read_answers_one_state_however_much_is_written_meanwhile
+                every_write_waits_for_a_load
+            }
+            dropped {
+                append_dropped_at_any_step_is_whole_or_nothing
+                load_dropped_at_any_step_is_whole_or_nothing
+                index_dropped_at_any_step_is_whole_or_nothing
+                cursor_move_dropped_at_any_step_is_whole_or_nothing
+                reads_dropped_at_any_step_leave_nothing_behind
+            }
+            refused {
+                every_refusal_says_why_and_changes_nothing
+                any_number_of_refusals_leaves_nothing_behind
+                any_number_of_writes_to_a_reader_leaves_nothing_behind
+                lowest_of_several_contradictions_is_named
+                any_number_of_openings_leaves_nothing_behind
+                refused_opening_of_an_empty_store_names_no_network
+            }
+            schedules {
+                two_calls_at_once_are_explained_by_an_order
+                three_calls_at_once_are_explained_by_an_order
+                tasks_on_threads_leave_what_was_acknowledged
             }
             streams {
                 long_stream_is_answered_as_the_model_answers_it

@@ -27,10 +27,10 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use tokio::runtime;
 
-pub(crate) use difference::{first_difference, list};
+pub(crate) use difference::{first_difference, list, same_refusal, short};
 pub use generate::streams;
 pub use step::{
-    After, BatchFlaw, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
+    After, BatchFlaw, Belief, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
 };
 
 use crate::factory::open;
@@ -44,8 +44,8 @@ use trial::Trial;
 #[allow(clippy::enum_glob_use, reason = "the names of all variants are different")]
 pub mod literals {
     pub use super::{
-        After::*, BatchFlaw::*, Block, Change::*, Flaw::*, Operation::*, Order::*, Outcome::*, Place::*, Question::*,
-        Step::*, Time::*, Transaction,
+        After::*, BatchFlaw::*, Belief::*, Block, Change::*, Flaw::*, Operation::*, Order::*, Outcome::*, Place::*,
+        Question::*, Step::*, Time::*, Transaction,
     };
 }
 

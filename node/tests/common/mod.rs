@@ -20,6 +20,7 @@ use node_storage::{
 use prism_fixtures::{LedgerShape, ledger, ledger_line};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use test_databases::{PostgresDatabase, PostgresServer};
 
@@ -111,9 +112,51 @@ impl Database {
         let config = self.config(Network::Custom);
         let store = NodeStorageBackend::connect(&config, access).await.unwrap();
         if let Some(last) = blocks.last() {
-            store.append(blocks, Cursor::at(&last.into())).await.unwrap();
+            let stored = store.cursor().await.unwrap();
+            store.append(stored, blocks, Cursor::at(&last.into())).await.unwrap();
         }
         store.close().await;
+    }
+
+    /// Takes away everything above this block, which has to be stored, as if it had never been written.
+    pub async fn go_back_to(&self, block: u64) {
+        let above = [
+            "listed_did",
+            "indexed_operation",
+            "raw_operation",
+            "ledger_transaction",
+            "block",
+        ]
+        .map(|table| format!("DELETE FROM {table} WHERE block_number > {block};"));
+        let text = format!(
+            "BEGIN;
+            UPDATE dlt_cursor SET (slot, block_number, block_hash) =
+                (SELECT slot, block_number, block_hash FROM block WHERE block_number = {block});
+            UPDATE indexer_watermark SET (block_number, absn, osn) =
+                (SELECT block_number, absn, osn FROM indexed_operation WHERE block_number <= {block}
+                 ORDER BY block_number DESC, absn DESC, osn DESC LIMIT 1);
+            {}
+            COMMIT;",
+            above.concat()
+        );
+        match self.backend {
+            DbBackend::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+                sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+                connection.close().await.unwrap();
+            }
+            DbBackend::Postgres => {
+                let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+                sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+                connection.close().await.unwrap();
+            }
+        }
     }
 
     /// What `db status --json` says.

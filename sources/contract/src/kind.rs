@@ -39,6 +39,10 @@ pub struct SourceSettings {
 pub trait SourceConfig: fmt::Debug + Send + Sync {
     /// Opens the source, to read on after the stored cursor. It may compare the ledger with what `storage` holds.
     ///
+    /// It is called again, after the source that it opened before was dropped, where the stored cursor is not the one that
+    /// reading had come to: the database went back, or another process has written. A source that can't be read again from
+    /// there must say so, since reading on from elsewhere would leave a hole.
+    ///
     /// # Errors
     /// Why it can't be read.
     fn open(&self, cursor: Option<Cursor>, storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>>;

@@ -1,6 +1,7 @@
 //! The ledger file as applications know it: its name and its flags.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use dlt_source::{AnySource, SourceConfig, SourceError, SourceKind, SourceSettings};
@@ -51,19 +52,41 @@ impl SourceKind for FileKind {
                 "--follow is for files; standard input is read until its writer closes it, so leave --follow out";
             return Err(text.to_owned());
         }
-        Ok(Box::new(FileOptions {
-            input,
-            network: settings.network,
-            confirmations: settings.confirmation_blocks.unwrap_or(0).into(),
-            follow: flags.follow,
+        Ok(Box::new(FileConfig {
+            options: FileOptions {
+                input,
+                network: settings.network,
+                confirmations: settings.confirmation_blocks.unwrap_or(0).into(),
+                follow: flags.follow,
+            },
+            was_opened: AtomicBool::new(false),
         }))
     }
 }
 
-impl SourceConfig for FileOptions {
+/// A ledger file that has been named.
+#[derive(Debug)]
+struct FileConfig {
+    options: FileOptions,
+    was_opened: AtomicBool,
+}
+
+impl SourceConfig for FileConfig {
     fn open(&self, cursor: Option<Cursor>, storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>> {
         Box::pin(async move {
-            let source = FileSource::open(self.clone(), storage, cursor).await?;
+            let was_opened = self.was_opened.swap(true, Ordering::Relaxed);
+            if was_opened && self.options.input == Input::Stdin {
+                // What it gave is gone, and the rest would leave a hole.
+                return Err(SourceError::Unavailable {
+                    retryable: false,
+                    subject: self.options.input.to_string(),
+                    detail: format!(
+                        "it can't be read again from {}; start again and give the whole ledger",
+                        cursor.map_or_else(|| "the beginning".to_owned(), |cursor| cursor.to_string())
+                    ),
+                });
+            }
+            let source = FileSource::open(self.options.clone(), storage, cursor).await?;
             Ok(AnySource::new(source))
         })
     }

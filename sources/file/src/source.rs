@@ -35,7 +35,8 @@ pub struct FileOptions {
 /// Reads a ledger file.
 ///
 /// Every line is checked completely, also where its block was stored earlier; only the PRISM metadata of such a line is not
-/// decoded again.
+/// decoded again. A block with operations that should have been stored earlier, and was not, is a contradiction: the database
+/// has lost it.
 pub struct FileSource<S> {
     storage: S,
     options: FileOptions,
@@ -46,6 +47,8 @@ pub struct FileSource<S> {
     batch: BlockBatch,
     /// Read, and not yet taken over.
     line: Option<LedgerLine>,
+    /// Whether the block of the last line is passed over, and is not stored.
+    is_missing: bool,
     stage: Stage,
     skipped: u64,
 }
@@ -78,6 +81,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             options,
             batch: BlockBatch::new(BatchLimits::default()),
             line: None,
+            is_missing: false,
             stage: Stage::Reading,
             skipped: 0,
         })
@@ -118,8 +122,8 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             }
         }
         if let Some(line) = &self.line {
-            self.compare_with_stored(line).await?;
-            self.take_over_line();
+            self.is_missing = self.compare_with_stored(line).await?;
+            self.take_over_line()?;
         }
         self.release();
         Ok(())
@@ -158,8 +162,9 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
         }
     }
 
-    /// The block of the cursor, and one below it that is stored, have to be the same blocks.
-    async fn compare_with_stored(&self, line: &LedgerLine) -> Result<(), SourceError> {
+    /// The block of the cursor, and one below it that is stored, have to be the same blocks. Answers whether the block stands
+    /// below the cursor and is not stored.
+    async fn compare_with_stored(&self, line: &LedgerLine) -> Result<bool, SourceError> {
         let number = line.block.number;
         if let Some(cursor) = self
             .start
@@ -173,8 +178,11 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
                 ),
             });
         }
-        if !self.is_passed_over(number) || self.blocks.last_number() == Some(number) {
-            return Ok(());
+        if !self.is_passed_over(number) {
+            return Ok(false);
+        }
+        if self.blocks.last_number() == Some(number) {
+            return Ok(self.is_missing);
         }
         match self.storage.block(number).await? {
             Some(stored) if stored.hash != line.block.hash => Err(SourceError::Contradiction {
@@ -184,18 +192,27 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
                     line.block.hash, stored.hash
                 ),
             }),
-            _ => Ok(()),
+            stored => Ok(stored.is_none()),
         }
     }
 
-    fn take_over_line(&mut self) {
-        let Some(line) = self.line.take() else { return };
-        let content = if self.is_passed_over(line.block.number) {
+    fn take_over_line(&mut self) -> Result<(), SourceError> {
+        let Some(line) = self.line.take() else { return Ok(()) };
+        let number = line.block.number;
+        let content = if self.is_passed_over(number) {
+            // Only blocks with operations are stored, so that without any it may be missing.
+            if self.is_missing && has_operations(&line) {
+                return Err(SourceError::Contradiction {
+                    at: self.at(Some("block_number")),
+                    detail: format!("block {number} has operations, is below the stored cursor, and is not stored"),
+                });
+            }
             Content::PassOver
         } else {
             Content::Deliver(self.transaction(&line))
         };
         self.blocks.push(line.block, line.absn, content);
+        Ok(())
     }
 
     fn is_passed_over(&self, number: BlockNo) -> bool {
@@ -272,6 +289,11 @@ impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
             }
         }
     }
+}
+
+/// Whether the transaction has operations that can be read.
+fn has_operations(line: &LedgerLine) -> bool {
+    matches!(operations_in_metadata(&line.metadata), Ok(Some(operations)) if !operations.is_empty())
 }
 
 fn unreadable(input: &Input, error: &io::Error) -> SourceError {

@@ -1,5 +1,6 @@
 //! A ledger in memory, with one block for each submission.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use did_prism::digest::{BlockHash, OperationId, TransactionId, sha256};
@@ -8,9 +9,9 @@ use did_prism::ledger::{
     BlockNo, BlockTime, OperationBytes, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
     PublishedTransaction, SlotNo, TransactionIndex,
 };
-use dlt_source::{DltSource, SourceError, SourceEvent};
+use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
 use node_service::index::IndexProgress;
-use node_storage_contract::Cursor;
+use node_storage_contract::{AnyStore, BoxFuture, Cursor};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Submissions that wait for their block before further ones have to wait to be taken.
@@ -58,7 +59,11 @@ impl DevLedger {
     /// A ledger, and what its source takes submissions from. `indexing` is the progress of the index worker behind it.
     pub fn new(indexing: watch::Receiver<IndexProgress>) -> (Self, Submissions) {
         let (queue, requests) = mpsc::channel(QUEUE);
-        (Self { queue, indexing }, Submissions(requests))
+        let submissions = Submissions(Arc::new(Queue {
+            requests: tokio::sync::Mutex::new(requests),
+            last: Mutex::default(),
+        }));
+        (Self { queue, indexing }, submissions)
     }
 
     /// Publishes the operations as one transaction in a block of its own, and returns once they are stored and indexed.
@@ -88,9 +93,23 @@ impl DevLedger {
     }
 }
 
-/// Submissions that wait for their block.
+/// Submissions that wait for their block. Clones share one queue, from which one source takes at a time.
+#[derive(Debug, Clone)]
+pub struct Submissions(Arc<Queue>);
+
 #[derive(Debug)]
-pub struct Submissions(mpsc::Receiver<Request>);
+struct Queue {
+    requests: tokio::sync::Mutex<mpsc::Receiver<Request>>,
+    /// The last block that was made.
+    last: Mutex<Option<Cursor>>,
+}
+
+impl Submissions {
+    fn last(&self) -> MutexGuard<'_, Option<Cursor>> {
+        // It is replaced as a whole, so a panic elsewhere can't leave it half written.
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Tells the time of a block that is made now.
 pub type Clock = fn() -> BlockTime;
@@ -139,6 +158,7 @@ impl MemorySource {
             hash: block.hash,
         };
         self.tip = Some(cursor);
+        *self.submissions.last() = Some(cursor);
         self.said_caught_up = false;
         self.last_time = block.time;
         if let Some((transaction, operation)) = block
@@ -192,8 +212,9 @@ impl MemorySource {
 
 impl DltSource for MemorySource {
     async fn next(&mut self) -> Result<SourceEvent, SourceError> {
-        let Submissions(queue) = &mut self.submissions;
-        match queue.try_recv() {
+        let Submissions(queue) = self.submissions.clone();
+        let mut requests = queue.requests.lock().await;
+        match requests.try_recv() {
             Ok(request) => return self.publish(request),
             Err(_) if !self.said_caught_up => {
                 self.said_caught_up = true;
@@ -201,10 +222,46 @@ impl DltSource for MemorySource {
             }
             Err(_) => {}
         }
-        match queue.recv().await {
+        match requests.recv().await {
             Some(request) => self.publish(request),
             None => Ok(SourceEvent::End),
         }
+    }
+}
+
+/// The in-memory ledger as what a node reads.
+#[derive(Debug)]
+pub struct MemoryConfig {
+    submissions: Submissions,
+    clock: Clock,
+}
+
+impl MemoryConfig {
+    /// A ledger whose blocks are made of these submissions.
+    pub const fn new(submissions: Submissions, clock: Clock) -> Self {
+        Self { submissions, clock }
+    }
+}
+
+impl SourceConfig for MemoryConfig {
+    fn open(&self, cursor: Option<Cursor>, _storage: AnyStore) -> BoxFuture<'_, Result<AnySource, SourceError>> {
+        Box::pin(async move {
+            match *self.submissions.last() {
+                // The blocks themselves are not kept: the store is all that holds them.
+                Some(last) if cursor != Some(last) => Err(SourceError::Contradiction {
+                    at: "the in-memory ledger".to_owned(),
+                    detail: format!(
+                        "its last block is {last}, but the stored cursor is {}",
+                        cursor.map_or_else(|| "empty".to_owned(), |cursor| cursor.to_string())
+                    ),
+                }),
+                _ => Ok(AnySource::new(MemorySource::new(
+                    self.submissions.clone(),
+                    cursor,
+                    self.clock,
+                ))),
+            }
+        })
     }
 }
 

@@ -134,8 +134,8 @@ impl<C: Connection> ErasedConnection for C {
 }
 
 impl RawOperationRepo for AnyStore {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
-        self.store.append(blocks, cursor).await
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+        self.store.append(expected, blocks, cursor).await
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
@@ -221,8 +221,8 @@ impl DltCursorRepo for AnyStore {
         self.store.cursor().await
     }
 
-    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
-        self.store.advance_cursor(cursor).await
+    async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
+        self.store.advance_cursor(expected, cursor).await
     }
 
     async fn network(&self) -> Result<Option<Network>> {
@@ -236,7 +236,12 @@ trait ErasedStore: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 
-    fn append<'a>(&'a self, blocks: &'a [PublishedBlock], cursor: Cursor) -> Answer<'a, Appended>;
+    fn append<'a>(
+        &'a self,
+        expected: Option<Cursor>,
+        blocks: &'a [PublishedBlock],
+        cursor: Cursor,
+    ) -> Answer<'a, Appended>;
     fn load<'a>(&'a self, onto: LedgerBound, source: &'a mut (dyn ErasedSource + 'a)) -> Answer<'a, Appended, Stopped>;
     fn block(&self, number: BlockNo) -> Answer<'_, Option<BlockHeader>>;
     fn operations_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<OperationRecord>>;
@@ -259,7 +264,7 @@ trait ErasedStore: Send + Sync {
     fn indexer_state(&self) -> Answer<'_, IndexerState>;
 
     fn cursor(&self) -> Answer<'_, Option<Cursor>>;
-    fn advance_cursor(&self, cursor: Cursor) -> Answer<'_, ()>;
+    fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Answer<'_, ()>;
     fn network(&self) -> Answer<'_, Option<Network>>;
 }
 
@@ -276,8 +281,13 @@ impl<S: NodeStorage> ErasedStore for S {
         self
     }
 
-    fn append<'a>(&'a self, blocks: &'a [PublishedBlock], cursor: Cursor) -> Answer<'a, Appended> {
-        Box::pin(RawOperationRepo::append(self, blocks, cursor))
+    fn append<'a>(
+        &'a self,
+        expected: Option<Cursor>,
+        blocks: &'a [PublishedBlock],
+        cursor: Cursor,
+    ) -> Answer<'a, Appended> {
+        Box::pin(RawOperationRepo::append(self, expected, blocks, cursor))
     }
 
     fn load<'a>(&'a self, onto: LedgerBound, source: &'a mut (dyn ErasedSource + 'a)) -> Answer<'a, Appended, Stopped> {
@@ -341,8 +351,8 @@ impl<S: NodeStorage> ErasedStore for S {
         Box::pin(DltCursorRepo::cursor(self))
     }
 
-    fn advance_cursor(&self, cursor: Cursor) -> Answer<'_, ()> {
-        Box::pin(DltCursorRepo::advance_cursor(self, cursor))
+    fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Answer<'_, ()> {
+        Box::pin(DltCursorRepo::advance_cursor(self, expected, cursor))
     }
 
     fn network(&self) -> Answer<'_, Option<Network>> {

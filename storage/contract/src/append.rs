@@ -12,8 +12,9 @@ use crate::{BlockHeader, Conflict, ConflictReason, Cursor, Result, Subject};
 
 /// The blocks of one call in ledger order, free of contradictions among themselves and with the call's cursor.
 ///
-/// A backend makes the plan, opens its write transaction, locks and reads the cursor, reads the [`StoredBlocks`] that
-/// [`AppendPlan::known_numbers`] names, and writes what [`AppendPlan::against`] answers.
+/// A backend makes the plan, opens its write transaction, locks and reads the cursor, compares it with the expected one
+/// ([`CursorMoved::check`](crate::CursorMoved::check)), reads the [`StoredBlocks`] that [`AppendPlan::known_numbers`] names, and
+/// writes what [`AppendPlan::against`] answers.
 #[derive(Debug)]
 pub struct AppendPlan<'a> {
     blocks: BTreeMap<BlockNo, PlannedBlock<'a>>,

@@ -51,6 +51,46 @@ impl Cursor {
     }
 }
 
+/// A store whose cursor is not where the caller of a write believes it to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the stored cursor is {}, where {} was expected; nothing was changed, read the ledger on from the stored cursor",
+    Place(stored),
+    Place(expected)
+)]
+pub struct CursorMoved {
+    /// What the caller expected.
+    pub expected: Option<Cursor>,
+    /// What is stored.
+    pub stored: Option<Cursor>,
+}
+
+impl CursorMoved {
+    /// The judgement of a write that names the cursor it expects.
+    ///
+    /// # Errors
+    /// `CursorMoved` where another one is stored.
+    pub fn check(expected: Option<Cursor>, stored: Option<Cursor>) -> Result<()> {
+        if expected == stored {
+            Ok(())
+        } else {
+            Err(Box::new(Self { expected, stored }).into())
+        }
+    }
+}
+
+/// A cursor that may be empty, in words.
+struct Place<'a>(&'a Option<Cursor>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(cursor) => cursor.fmt(f),
+            None => f.write_str("empty"),
+        }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "slot {}, block {}, hash {}", self.slot, self.block, self.hash)

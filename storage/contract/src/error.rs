@@ -5,7 +5,7 @@ use std::fmt;
 use did_prism::digest::TransactionId;
 use did_prism::ledger::{BlockNo, OperationPosition, OutOfRange, TransactionIndex};
 
-use crate::{BoundMismatch, Cursor, Network};
+use crate::{BoundMismatch, Cursor, CursorMoved, Network};
 
 /// Result of a storage method.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -18,6 +18,10 @@ pub enum StorageError {
     /// What was delivered contradicts what is stored, or itself. Delivering it again gives the same answer.
     #[error(transparent)]
     Conflict(#[from] Conflict),
+
+    /// The cursor is not where the caller believes it to be: the database went back, or another process has written.
+    #[error(transparent)]
+    CursorMoved(#[from] Box<CursorMoved>),
 
     /// A load was to be put onto something else than the store holds.
     #[error(transparent)]

@@ -32,7 +32,7 @@ pub mod row;
 pub use access::Access;
 pub use any::{AnyStore, BoxFuture, Connect, Connection};
 pub use append::{Addition, AppendPlan, StoredBlocks};
-pub use cursor::Cursor;
+pub use cursor::{Cursor, CursorMoved};
 pub use engine::{Engine, OwnedStore, StoreConfig, WriterLease};
 pub use error::{Conflict, ConflictReason, MigrationError, Result, StorageError, Subject};
 pub use index::{IndexEntry, IndexOutcome, IndexPlan, Reason};

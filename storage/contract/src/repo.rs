@@ -14,24 +14,34 @@ use crate::{
 pub trait RawOperationRepo: Sync {
     /// Adds whole blocks in ledger order, and moves the cursor to where the source stands after them, in one transaction.
     ///
+    /// `expected` is the cursor that the caller believes to be stored, the one from which it read on; `None` for an empty one.
+    /// A database may go back under a living node (a replica that lagged is promoted, a snapshot is restored). Without it the
+    /// cursor would pass what was lost.
+    ///
     /// `blocks`, their transactions and operations come in any order; those without operations store nothing. A block above the
     /// stored cursor is added; a stored block delivered again with identical content is a no-op; both may come in one call.
     /// `cursor` stands at the last block of the call or above; where the stored cursor is higher, that one stays.
     ///
     /// # Errors
+    /// `CursorMoved` where another cursor than `expected` is stored, even if the call would change nothing.
     /// `Conflict`, naming the position, for everything else: another hash, slot or time for a block number; operations missing,
     /// added or changed in a stored block; a block with operations at or below the stored cursor that is not stored; one number
     /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
     /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
-    /// Of several contradictions, those within the call come first, the cursor's next, then those of blocks in their order. Which
-    /// of several transaction ids that are stored elsewhere is named is left open; the same one each time.
-    fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> impl Future<Output = Result<Appended>> + Send;
+    /// Of several contradictions, those within the call come first, then `CursorMoved`, the cursor's next, then those of blocks in
+    /// their order. Which of several transaction ids that are stored elsewhere is named is left open; the same one each time.
+    fn append(
+        &self,
+        expected: Option<Cursor>,
+        blocks: &[PublishedBlock],
+        cursor: Cursor,
+    ) -> impl Future<Output = Result<Appended>> + Send;
 
     /// Adds everything that `source` delivers to what the store holds now, which has to be `onto`, in one transaction.
     ///
     /// It commits once the source has come to its end; an error of the source, or of the store, leaves everything as it was, and so
-    /// does dropping the future before the end. Until the commit, nobody sees anything of it; other writers of blocks and cursor
-    /// wait. The store is judged before the source is asked for anything. One chunk of the source is held at a time.
+    /// does dropping the future before the end. Until the commit, nobody sees anything of it; every other write waits, `index`
+    /// too. The store is judged before the source is asked for anything. One chunk of the source is held at a time.
     ///
     /// # Errors
     /// `BoundMismatch` for a store that holds something else than `onto`. `Conflict`, naming the position, for a block with
@@ -46,7 +56,8 @@ pub trait RawOperationRepo: Sync {
     /// The stored block with this number, if one with operations is stored.
     fn block(&self, number: BlockNo) -> impl Future<Output = Result<Option<BlockHeader>>> + Send;
 
-    /// Stored operations above `after` (from the first on, without one), by position, at most `limit`.
+    /// Stored operations above `after` (from the first on, without one), by position, at most `limit`. A page with fewer is the
+    /// last one; so is it with every listing of this contract.
     fn operations_after(
         &self,
         after: Option<OperationPosition>,
@@ -122,14 +133,22 @@ pub trait DltCursorRepo {
     /// Moves the cursor forward, without blocks. An equal or lower one is a no-op.
     ///
     /// # Errors
-    /// `Conflict` where [`Cursor::advance`] says so.
-    fn advance_cursor(&self, cursor: Cursor) -> impl Future<Output = Result<()>> + Send;
+    /// `CursorMoved` where another cursor than `expected` is stored, as [`append`](RawOperationRepo::append) says. `Conflict`
+    /// where [`Cursor::advance`] says so.
+    fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> impl Future<Output = Result<()>> + Send;
 
     /// The network the store belongs to; `None` where nothing has opened it for writing yet.
     fn network(&self) -> impl Future<Output = Result<Option<Network>>> + Send;
 }
 
 /// The storage of a node. Clones share one store.
+///
+/// What was acknowledged is there at once, through every handle: this one, clones, and stores that were opened to read, before or
+/// after. A store that was opened to read outlives the writer that it was opened beside, and sees what the next one commits.
+/// Closing or dropping one handle harms no other.
+///
+/// A call that is refused, or whose future is dropped, leaves nothing behind: no change, no lock and no connection, not for a
+/// later opening either. A dropped write has happened as a whole or not at all.
 ///
 /// One that was opened to read answers `ReadOnly` to every write. To a call that contradicts itself it may answer `Conflict`
 /// instead: whether the call or the access is judged first is left open, and either way nothing changes.

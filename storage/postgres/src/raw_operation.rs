@@ -5,15 +5,16 @@ use node_storage_contract::row::{
     PublishedTransactionRow, TransactionRow, published,
 };
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
-    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
-    Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, CursorMoved, Delivery, LedgerBound, LoadPlan,
+    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use sqlx::{Connection, PgConnection};
 
 use crate::copy::CopyRows;
 use crate::cursor::{lock_cursor, store_cursor};
 use crate::error::classify;
+use crate::indexer_state::lock_watermark;
 use crate::{BEGIN, PostgresDb};
 
 /// Rows of one COPY: each waits for the server's answer, so they are few and long.
@@ -75,10 +76,11 @@ macro_rules! query_operations {
 pub(crate) use query_operations;
 
 impl RawOperationRepo for PostgresDb {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
         let mut transaction = self.begin_write().await?;
         let stored_cursor = lock_cursor(&mut transaction).await?;
+        CursorMoved::check(expected, stored_cursor)?;
         let stored = stored_blocks(&mut transaction, &plan.known_numbers(stored_cursor)).await?;
         let addition = plan.against(stored_cursor, &stored)?;
         refuse_known_transactions(&mut transaction, &addition).await?;
@@ -365,6 +367,8 @@ async fn load<L: LoadSource>(
 ) -> Result<Appended, L::Error> {
     let mut transaction = connection.begin_with(BEGIN).await.map_err(classify)?;
     lock_cursor(&mut transaction).await?;
+    // Index workers wait for a load too.
+    lock_watermark(&mut transaction).await?;
     let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
     let mut loaded = Appended::default();
     let cursor = loop {

@@ -1,7 +1,7 @@
 //! How far the ledger has been read.
 
 use node_storage_contract::row::CursorRow;
-use node_storage_contract::{Cursor, DltCursorRepo, Network, Result, StorageError};
+use node_storage_contract::{Cursor, CursorMoved, DltCursorRepo, Network, Result, StorageError};
 use sqlx::SqliteConnection;
 
 use crate::SqliteDb;
@@ -19,9 +19,10 @@ impl DltCursorRepo for SqliteDb {
         .try_into()
     }
 
-    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
+    async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
         let mut transaction = self.begin_write().await?;
         let stored = lock_cursor(&mut transaction).await?;
+        CursorMoved::check(expected, stored)?;
         if let Some(moved) = cursor.advance(stored)? {
             store_cursor(&mut transaction, moved).await?;
         }

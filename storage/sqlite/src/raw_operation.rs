@@ -7,9 +7,9 @@ use node_storage_contract::row::{
     PublishedTransactionRow, TransactionRow, published,
 };
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LoadPlan, LoadSource,
-    OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
-    Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, CursorMoved, Delivery, LedgerBound, LoadPlan,
+    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 
@@ -71,10 +71,11 @@ macro_rules! query_operations {
 pub(crate) use query_operations;
 
 impl RawOperationRepo for SqliteDb {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
         let mut transaction = self.begin_write().await?;
         let stored_cursor = lock_cursor(&mut transaction).await?;
+        CursorMoved::check(expected, stored_cursor)?;
         let stored = stored_blocks(&mut transaction, &plan.known_numbers(stored_cursor)).await?;
         let addition = plan.against(stored_cursor, &stored)?;
         refuse_known_transactions(&mut transaction, &addition).await?;

@@ -1,6 +1,6 @@
 //! How far the ledger has been read, and which ledger it is.
 
-use node_storage_contract::{Cursor, DltCursorRepo, Network, Result};
+use node_storage_contract::{Cursor, CursorMoved, DltCursorRepo, Network, Result};
 use redb::ReadableTable;
 
 use crate::RedbStore;
@@ -12,10 +12,12 @@ impl DltCursorRepo for RedbStore {
         self.read(|transaction| stored_cursor(&to_read(transaction, SINGLETONS)?))
     }
 
-    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
+    async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
         self.write(|transaction| {
             let mut singletons = to_write(transaction, SINGLETONS)?;
-            match cursor.advance(stored_cursor(&singletons)?)? {
+            let stored = stored_cursor(&singletons)?;
+            CursorMoved::check(expected, stored)?;
+            match cursor.advance(stored)? {
                 Some(moved) => store_cursor(&mut singletons, moved),
                 None => Ok(()),
             }

@@ -3,9 +3,9 @@
 use std::ops::Bound;
 
 use node_storage_contract::{
-    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, Delivery, LedgerBound, LedgerOperation, LoadPlan,
-    LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
-    Result,    StorageError, StoredBlocks, TransactionId, TransactionRecord,
+    Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, CursorMoved, Delivery, LedgerBound, LedgerOperation,
+    LoadPlan, LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
+    RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
 use redb::{ReadTransaction, ReadableTableMetadata, WriteTransaction};
 use tokio::task::block_in_place;
@@ -23,11 +23,17 @@ use crate::tables::{
 };
 
 impl RawOperationRepo for RedbStore {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    async fn append(
+        &self,
+        expected: Option<Cursor>,
+        blocks: &[PublishedBlock],
+        cursor: Cursor,
+    ) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
         self.write(|transaction| {
             let mut singletons = to_write(transaction, SINGLETONS)?;
             let stored_cursor = stored_cursor(&singletons)?;
+            CursorMoved::check(expected, stored_cursor)?;
             let stored = stored_blocks(transaction, &plan.known_numbers(stored_cursor))?;
             let addition = plan.against(stored_cursor, &stored)?;
             add(transaction, &addition)?;

@@ -4,7 +4,7 @@ use dlt_source::{SourceError, SourceEvent};
 use node_storage_contract::Cursor;
 
 use crate::blocks::{block, cursor_at, other_block};
-use crate::reading::{Reading, empty_store};
+use crate::reading::{Reading, store_with};
 use crate::{AnyLedger, TestLedger};
 
 /// Without a cursor, everything is delivered.
@@ -27,7 +27,8 @@ pub async fn starts_after_the_cursor(ledger: &AnyLedger) {
     }
     ledger.complete(9).await;
     for (at, rest) in (0..9).map(|at| (&blocks[at], &blocks[at + 1..])) {
-        let mut reading = Reading::open(ledger, Some(cursor_at(at)), 0).await;
+        let storage = store_with(&blocks[..blocks.len() - rest.len()]).await;
+        let mut reading = Reading::open_with(ledger, Some(cursor_at(at)), 0, &storage).await;
         reading.read_to(9).await;
         if rest.is_empty() {
             assert_eq!(reading.cursor, Some(cursor_at(at)), "nothing is above the cursor");
@@ -47,10 +48,15 @@ pub async fn ledger_that_contradicts_the_cursor_is_named(ledger: &AnyLedger) {
         ..cursor_at(&block(4))
     };
     let on_the_ledger = block(4).hash;
-    let error = if let Err(error) = ledger.open(Some(cursor), 0, &empty_store().await).await {
+    let mut stored: Vec<_> = (1..=4).map(block).collect();
+    if let Some(last) = stored.last_mut() {
+        last.hash = cursor.hash;
+    }
+    let storage = store_with(&stored).await;
+    let error = if let Err(error) = ledger.open(Some(cursor), 0, &storage).await {
         error
     } else {
-        let mut reading = Reading::open(ledger, Some(cursor), 0).await;
+        let mut reading = Reading::open_with(ledger, Some(cursor), 0, &storage).await;
         loop {
             match reading.next_in_time().await {
                 Err(error) => break error,

@@ -1,6 +1,6 @@
 //! What an append adds, and what it passes over (line 1 of the storage contract).
 
-use node_storage_contract::{Appended, DltCursorRepo, PublishedBlock, RawOperationRepo};
+use node_storage_contract::{Appended, PublishedBlock, RawOperationRepo};
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_holds, assert_no_op, index};
@@ -9,6 +9,7 @@ use crate::data::{
     transaction, transaction_id,
 };
 use crate::factory::open;
+use crate::writes::{deliver, move_cursor};
 
 /// A new block is stored with every field, found by its number, and the cursor stands at it.
 pub async fn new_block_is_stored_with_every_field(factory: &impl StoreFactory) {
@@ -49,7 +50,7 @@ pub async fn cursor_above_the_last_block_is_stored(factory: &impl StoreFactory) 
     let store = open(factory).await;
     let delivered = blocks([1, 2]);
     let above = cursor(slot_of(2) + 1, 3);
-    store.append(&delivered, above).await.unwrap();
+    deliver(&store, &delivered, above).await.unwrap();
     assert_holds(&store, &delivered, above, &[]).await;
 }
 
@@ -58,8 +59,8 @@ pub async fn higher_stored_cursor_stays(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let delivered = blocks([1, 2]);
     append(&store, &delivered).await;
-    store.advance_cursor(cursor(slot_of(9), 9)).await.unwrap();
-    let again = store.append(&delivered, cursor_at(&delivered[1]));
+    move_cursor(&store, cursor(slot_of(9), 9)).await.unwrap();
+    let again = deliver(&store, &delivered, cursor_at(&delivered[1]));
     assert_no_op(&store, again, Appended::default()).await;
 }
 
@@ -70,10 +71,10 @@ pub async fn redelivered_block_is_a_no_op(factory: &impl StoreFactory) {
     let all = blocks([1, 2, 3]);
     append(&store, &all).await;
     for delivered in &all {
-        let again = store.append(std::slice::from_ref(delivered), cursor_at(delivered));
+        let again = deliver(&store, std::slice::from_ref(delivered), cursor_at(delivered));
         assert_no_op(&store, again, Appended::default()).await;
     }
-    assert_no_op(&store, store.append(&all, cursor_at(&all[2])), Appended::default()).await;
+    assert_no_op(&store, deliver(&store, &all, cursor_at(&all[2])), Appended::default()).await;
 }
 
 /// Stored and new blocks may come in one call: the new ones are added.
@@ -123,7 +124,7 @@ pub async fn redelivered_block_keeps_what_was_indexed(factory: &impl StoreFactor
         ignored(position(1, 2, 2)),
     ];
     index(&store, &entries).await;
-    let again = store.append(&all[..1], cursor_at(&all[0]));
+    let again = deliver(&store, &all[..1], cursor_at(&all[0]));
     assert_no_op(&store, again, Appended::default()).await;
     append(&store, &all).await;
     assert_holds(&store, &all, cursor_at(&all[1]), &entries).await;
@@ -141,7 +142,7 @@ pub async fn block_without_operations_stores_nothing(factory: &impl StoreFactory
     assert_holds(&store, &delivered, cursor_at(&above[0]), &[]).await;
     for number in [7, 6, 2] {
         let block = empty(number);
-        let again = store.append(std::slice::from_ref(&block), cursor_at(&block));
+        let again = deliver(&store, std::slice::from_ref(&block), cursor_at(&block));
         assert_no_op(&store, again, Appended::default()).await;
         assert_eq!(store.block(block.number).await.unwrap(), None, "block {number}");
     }
@@ -166,7 +167,7 @@ pub async fn transaction_without_operations_stores_nothing(factory: &impl StoreF
     assert_holds(&store, std::slice::from_ref(&full), cursor_at(&full), &[]).await;
     assert_eq!(store.transaction(&transaction_id(4, 9)).await.unwrap(), None);
     for delivered in [full, with_empty] {
-        let again = store.append(std::slice::from_ref(&delivered), cursor_at(&delivered));
+        let again = deliver(&store, std::slice::from_ref(&delivered), cursor_at(&delivered));
         assert_no_op(&store, again, Appended::default()).await;
     }
     let only_empty = block_with(5, vec![transaction(5, 0, 0), transaction(5, 1, 0)]);
@@ -179,13 +180,13 @@ pub async fn transaction_without_operations_stores_nothing(factory: &impl StoreF
 pub async fn call_without_blocks_moves_the_cursor(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let first = cursor(40, 2);
-    assert_eq!(store.append(&[], first).await.unwrap(), Appended::default());
+    assert_eq!(deliver(&store, &[], first).await.unwrap(), Appended::default());
     assert_holds(&store, &[], first, &[]).await;
     for equal_or_lower in [first, cursor(39, 1), cursor(0, 0)] {
-        assert_no_op(&store, store.append(&[], equal_or_lower), Appended::default()).await;
+        assert_no_op(&store, deliver(&store, &[], equal_or_lower), Appended::default()).await;
     }
     let higher = cursor(41, 3);
-    assert_eq!(store.append(&[], higher).await.unwrap(), Appended::default());
+    assert_eq!(deliver(&store, &[], higher).await.unwrap(), Appended::default());
     assert_holds(&store, &[], higher, &[]).await;
 }
 

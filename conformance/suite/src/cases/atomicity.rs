@@ -12,6 +12,7 @@ use crate::data::{all_ignored, block, blocks, cursor, cursor_after, cursor_at, o
 use crate::expected::{self, records};
 use crate::factory::open;
 use crate::observe::all_operations;
+use crate::writes::move_cursor;
 
 /// Enough for any write here: a store whose write takes more steps than this waits for something else.
 const MOST_STEPS: usize = 10_000;
@@ -40,7 +41,11 @@ pub async fn dropped_append_is_stored_whole_or_not_at_all(factory: &impl StoreFa
     for steps in 1..MOST_STEPS {
         let delivered = block(u64::try_from(steps).unwrap());
         let cursor = cursor_at(&delivered);
-        let outcome = interrupted_after(steps, store.append(std::slice::from_ref(&delivered), cursor)).await;
+        let outcome = interrupted_after(
+            steps,
+            store.append(Some(cursor_after(&stored)), std::slice::from_ref(&delivered), cursor),
+        )
+        .await;
         // What was dropped may still be ending, so that only what is read at one instant can be judged; delivering it again
         // gives the same content whether it ends before, after or never.
         let before = expected::observation(&stored, cursor_after(&stored), &[]).bound;
@@ -96,13 +101,13 @@ pub async fn dropped_cursor_move_leaves_one_of_both_cursors(factory: &impl Store
     for steps in 1..MOST_STEPS {
         let number = u64::try_from(steps).unwrap();
         let moved = cursor(slot_of(number), number);
-        let outcome = interrupted_after(steps, store.advance_cursor(moved)).await;
+        let outcome = interrupted_after(steps, store.advance_cursor(before, moved)).await;
         let reached = store.cursor().await.unwrap();
         assert!(
             reached == before || reached == Some(moved),
             "neither the cursor before nor the new one: {reached:?}"
         );
-        store.advance_cursor(moved).await.unwrap();
+        move_cursor(&store, moved).await.unwrap();
         before = Some(moved);
         assert_eq!(store.cursor().await.unwrap(), before);
         if let Some(outcome) = outcome {
@@ -118,9 +123,10 @@ pub async fn store_works_after_many_dropped_calls(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let all = blocks([1, 2]);
     append(&store, &all[..1]).await;
+    let stored = Some(cursor_at(&all[0]));
     for steps in 1..=40 {
         let _ = interrupted_after(steps % 7 + 1, store.bound()).await;
-        let _ = interrupted_after(steps % 5 + 1, store.append(&all[..1], cursor_at(&all[0]))).await;
+        let _ = interrupted_after(steps % 5 + 1, store.append(stored, &all[..1], cursor_at(&all[0]))).await;
         let _ = interrupted_after(steps % 3 + 1, store.index(&[])).await;
     }
     append(&store, &all).await;

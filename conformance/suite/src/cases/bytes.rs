@@ -7,6 +7,7 @@ use crate::StoreFactory;
 use crate::assertions::{append, assert_holds, assert_no_op};
 use crate::data::{SEED, absn, block_with, bytes, cursor_at, osn, transaction_of};
 use crate::factory::open;
+use crate::writes::deliver;
 
 /// Stores operations of these bytes in one transaction, and compares every answer.
 async fn round_trip<F: StoreFactory>(factory: &F, contents: impl IntoIterator<Item = Vec<u8>>) -> F::Store {
@@ -25,7 +26,7 @@ async fn round_trip<F: StoreFactory>(factory: &F, contents: impl IntoIterator<It
     }
     assert_no_op(
         &store,
-        store.append(std::slice::from_ref(&block), cursor_at(&block)),
+        deliver(&store, std::slice::from_ref(&block), cursor_at(&block)),
         Appended::default(),
     )
     .await;

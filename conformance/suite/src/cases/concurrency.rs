@@ -17,6 +17,7 @@ use crate::data::{
 };
 use crate::expected::index_entries;
 use crate::factory::open;
+use crate::writes::{deliver, move_cursor};
 
 /// A ledger of 40 blocks with 2 operations each.
 fn long_ledger() -> Vec<PublishedBlock> {
@@ -44,7 +45,7 @@ pub async fn overlapping_deliveries_add_each_block_once(factory: &impl StoreFact
             for start in (0..ledger.len()).step_by(size) {
                 // One block more than needed on each side.
                 let batch = &ledger[start.saturating_sub(1)..ledger.len().min(start + size + 1)];
-                let appended = store.append(batch, cursor_after(batch)).await.unwrap();
+                let appended = deliver(&store, batch, cursor_after(batch)).await.unwrap();
                 added.blocks += appended.blocks;
                 added.operations += appended.operations;
             }
@@ -67,7 +68,7 @@ pub async fn one_of_competing_forks_wins(factory: &impl StoreFactory) {
         let store = store.clone();
         tasks.spawn(async move {
             let fork = prism_fixtures::block(seed, 2, slot_of(2), [[vec![1], vec![2]], [vec![3], vec![4]]]);
-            let outcome = store.append(std::slice::from_ref(&fork), cursor_at(&fork)).await;
+            let outcome = deliver(&store, std::slice::from_ref(&fork), cursor_at(&fork)).await;
             (fork, outcome)
         });
     }
@@ -109,15 +110,11 @@ pub async fn cursor_moves_do_not_lose_blocks(factory: &impl StoreFactory) {
         let (moving, appending) = tokio::join!(
             tokio::spawn({
                 let store = store.clone();
-                async move { store.advance_cursor(moved).await }
+                async move { move_cursor(&store, moved).await }
             }),
             tokio::spawn({
                 let (store, delivered) = (store.clone(), delivered.clone());
-                async move {
-                    store
-                        .append(std::slice::from_ref(&delivered), cursor_at(&delivered))
-                        .await
-                }
+                async move { deliver(&store, std::slice::from_ref(&delivered), cursor_at(&delivered)).await }
             }),
         );
         moving.unwrap().unwrap();
@@ -285,14 +282,16 @@ pub async fn many_calls_at_once_are_all_answered(factory: &impl StoreFactory) {
         let (store, all, entries) = (store.clone(), all.clone(), entries.clone());
         tasks.spawn(async move {
             match number % 4 {
-                0 => drop(store.append(&all, cursor_after(&all)).await.unwrap()),
+                0 => drop(deliver(&store, &all, cursor_after(&all)).await.unwrap()),
                 1 => drop(store.index(&entries).await.unwrap()),
-                2 => store
-                    .advance_cursor(Cursor {
+                2 => move_cursor(
+                    &store,
+                    Cursor {
                         ..cursor(slot_of(3) + number, 3 + number)
-                    })
-                    .await
-                    .unwrap(),
+                    },
+                )
+                .await
+                .unwrap(),
                 _ => drop(store.bound().await.unwrap()),
             }
         });

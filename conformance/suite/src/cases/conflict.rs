@@ -1,9 +1,6 @@
 //! What contradicts is refused whole, naming the position (line 1 of the storage contract).
 
-use node_storage_contract::{
-    BlockTime, ConflictReason, Cursor, DltCursorRepo, NodeStorage, PublishedBlock, RawOperationRepo, Subject,
-    TransactionId,
-};
+use node_storage_contract::{BlockTime, ConflictReason, Cursor, NodeStorage, PublishedBlock, Subject, TransactionId};
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_conflict, assert_holds};
@@ -12,6 +9,7 @@ use crate::data::{
     other_hash, position, slot_no, slot_of, transaction, transaction_id, transaction_of,
 };
 use crate::factory::open;
+use crate::writes::{deliver, move_cursor};
 
 /// A store that holds the blocks 1 to 3, and the cursor at the last of them.
 async fn with_three_blocks<F: StoreFactory>(factory: &F) -> F::Store {
@@ -32,7 +30,7 @@ fn refuse<S: NodeStorage>(
     delivered.retain(|block| block.number != changed.number);
     delivered.push(changed);
     let cursor = cursor_after(&delivered);
-    let write = async move { store.append(&delivered, cursor).await };
+    let write = async move { deliver(store, &delivered, cursor).await };
     assert_conflict(store, write, at, reason)
 }
 
@@ -55,7 +53,7 @@ pub async fn fork_of_the_last_block_is_a_conflict(factory: &impl StoreFactory) {
         ..block(3)
     };
     let stored = cursor_at(&block(3));
-    let write = store.append(std::slice::from_ref(&fork), cursor_at(&fork));
+    let write = deliver(&store, std::slice::from_ref(&fork), cursor_at(&fork));
     assert_conflict(&store, write, cursor_at(&fork), ConflictReason::CursorFork { stored }).await;
 }
 
@@ -167,20 +165,20 @@ pub async fn unknown_block_below_the_cursor_is_a_conflict(factory: &impl StoreFa
     append(&store, &[block(1), block_with(3, vec![]), block(5)]).await;
     for number in [0, 2, 3, 4] {
         let late = block(number);
-        let write = store.append(std::slice::from_ref(&late), cursor_at(&late));
+        let write = deliver(&store, std::slice::from_ref(&late), cursor_at(&late));
         assert_conflict(&store, write, late.number, ConflictReason::BelowCursor).await;
     }
     let delivered = blocks([1, 4, 5, 6]);
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, block_no(4), ConflictReason::BelowCursor).await;
 }
 
 /// A block at the cursor that the store holds without operations can't get some afterwards.
 pub async fn block_at_the_cursor_that_grows_is_a_conflict(factory: &impl StoreFactory) {
     let store = open(factory).await;
-    store.advance_cursor(cursor_at(&block(4))).await.unwrap();
+    move_cursor(&store, cursor_at(&block(4))).await.unwrap();
     let delivered = blocks([4, 5]);
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, block_no(4), ConflictReason::BelowCursor).await;
 }
 
@@ -229,7 +227,7 @@ pub async fn number_twice_with_different_content_is_a_conflict(factory: &impl St
     for (other, at, reason) in variants {
         let delivered = [original.clone(), other];
         let cursor = cursor_at(&original);
-        assert_conflict(&store, store.append(&delivered, cursor), at, reason).await;
+        assert_conflict(&store, deliver(&store, &delivered, cursor), at, reason).await;
     }
 }
 
@@ -264,7 +262,7 @@ pub async fn index_twice_with_different_content_is_a_conflict(factory: &impl Sto
         ),
     ];
     for (delivered, at, reason) in variants {
-        let write = store.append(std::slice::from_ref(&delivered), cursor_at(&delivered));
+        let write = deliver(&store, std::slice::from_ref(&delivered), cursor_at(&delivered));
         assert_conflict(&store, write, at, reason).await;
     }
 }
@@ -280,12 +278,12 @@ pub async fn transaction_id_twice_in_a_call_is_a_conflict(factory: &impl StoreFa
     };
     let mut same_block = block(4);
     same_block.transactions[1].id = id;
-    let write = store.append(std::slice::from_ref(&same_block), cursor_at(&same_block));
+    let write = deliver(&store, std::slice::from_ref(&same_block), cursor_at(&same_block));
     assert_conflict(&store, write, Subject::Transaction(block_no(4), absn(5)), elsewhere).await;
     let mut other_block = block(5);
     other_block.transactions[0].id = id;
     let delivered = [other_block, block(4)];
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, Subject::Transaction(block_no(5), absn(2)), elsewhere).await;
 }
 
@@ -300,7 +298,7 @@ pub async fn stored_transaction_id_elsewhere_is_a_conflict(factory: &impl StoreF
         block: block_no(2),
         absn: absn(5),
     };
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, Subject::Transaction(block_no(5), absn(5)), reason).await;
 }
 
@@ -314,7 +312,7 @@ pub async fn content_of_a_refused_call_is_forgotten(factory: &impl StoreFactory)
         ..block(2)
     };
     let delivered = [block(4), block(5), changed];
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, block_no(2), ConflictReason::OtherBlockHash).await;
     let other = PublishedBlock {
         hash: other_hash(4),
@@ -340,7 +338,7 @@ pub async fn slots_that_do_not_ascend_within_a_call_are_a_conflict(factory: &imp
             ..block(4)
         };
         let delivered = [early, block(5)];
-        let write = store.append(&delivered, cursor_after(&delivered));
+        let write = deliver(&store, &delivered, cursor_after(&delivered));
         assert_conflict(&store, write, block_no(5), ConflictReason::SlotOrder).await;
     }
     // Blocks without operations store nothing, and are no excuse.
@@ -349,7 +347,7 @@ pub async fn slots_that_do_not_ascend_within_a_call_are_a_conflict(factory: &imp
         ..block_with(4, vec![])
     };
     let delivered = [empty, block(5)];
-    let write = store.append(&delivered, cursor_after(&delivered));
+    let write = deliver(&store, &delivered, cursor_after(&delivered));
     assert_conflict(&store, write, block_no(5), ConflictReason::SlotOrder).await;
 }
 
@@ -362,7 +360,7 @@ pub async fn block_whose_slot_contradicts_the_cursor_is_a_conflict(factory: &imp
             slot: slot_no(slot),
             ..block(4)
         };
-        let write = store.append(std::slice::from_ref(&above), far);
+        let write = deliver(&store, std::slice::from_ref(&above), far);
         assert_conflict(&store, write, block_no(4), ConflictReason::SlotOrder).await;
     }
     for slot in [slot_of(3), slot_of(3) + 1] {
@@ -370,7 +368,7 @@ pub async fn block_whose_slot_contradicts_the_cursor_is_a_conflict(factory: &imp
             slot: slot_no(slot),
             ..block(2)
         };
-        let write = store.append(std::slice::from_ref(&below), far);
+        let write = deliver(&store, std::slice::from_ref(&below), far);
         assert_conflict(&store, write, block_no(2), ConflictReason::SlotOrder).await;
     }
     let above = PublishedBlock {
@@ -378,7 +376,7 @@ pub async fn block_whose_slot_contradicts_the_cursor_is_a_conflict(factory: &imp
         ..block(4)
     };
     let stored = cursor_at(&block(3));
-    let write = store.append(std::slice::from_ref(&above), cursor_at(&above));
+    let write = deliver(&store, std::slice::from_ref(&above), cursor_at(&above));
     assert_conflict(&store, write, cursor_at(&above), ConflictReason::CursorOrder { stored }).await;
 }
 
@@ -408,30 +406,30 @@ pub async fn cursor_below_the_last_block_is_a_conflict(factory: &impl StoreFacto
             ..at_last
         },
     ] {
-        assert_conflict(&store, store.append(&delivered, below), below, reason).await;
+        assert_conflict(&store, deliver(&store, &delivered, below), below, reason).await;
     }
 }
 
 /// The cursor of a call that contradicts the stored one refuses its blocks too.
 pub async fn cursor_that_contradicts_the_stored_one_refuses_the_blocks(factory: &impl StoreFactory) {
     let store = with_three_blocks(factory).await;
-    store.advance_cursor(cursor(slot_of(9), 9)).await.unwrap();
+    move_cursor(&store, cursor(slot_of(9), 9)).await.unwrap();
     let stored = cursor(slot_of(9), 9);
     let fork = Cursor {
         hash: other_hash(9),
         ..stored
     };
     let known = blocks([3]);
-    let write = store.append(&known, fork);
+    let write = deliver(&store, &known, fork);
     assert_conflict(&store, write, fork, ConflictReason::CursorFork { stored }).await;
     let askew = Cursor {
         block: block_no(10),
         ..stored
     };
-    let write = store.append(&known, askew);
+    let write = deliver(&store, &known, askew);
     assert_conflict(&store, write, askew, ConflictReason::CursorOrder { stored }).await;
-    let write = store.append(&[], fork);
+    let write = deliver(&store, &[], fork);
     assert_conflict(&store, write, fork, ConflictReason::CursorFork { stored }).await;
-    let write = store.append(&[], askew);
+    let write = deliver(&store, &[], askew);
     assert_conflict(&store, write, askew, ConflictReason::CursorOrder { stored }).await;
 }

@@ -1,14 +1,18 @@
 //! How far the ledger has been read (line 6 of the storage contract).
 
 use node_storage_contract::{
-    BlockHash, BlockNo, ConflictReason, Cursor, DltCursorRepo, NodeStorage, RawOperationRepo, SlotNo, StorageError,
+    BlockHash, BlockNo, ConflictReason, Cursor, CursorMoved, DltCursorRepo, NodeStorage, RawOperationRepo, SlotNo,
+    StorageError,
 };
 use tokio::task::JoinSet;
 
 use crate::StoreFactory;
-use crate::assertions::{append, assert_conflict, assert_holds, assert_no_op};
-use crate::data::{block_no, blocks, cursor, cursor_at, last_bit_flipped, other_hash, slot_no, slot_of};
+use crate::assertions::{append, assert_conflict, assert_holds, assert_moved, assert_no_op};
+use crate::data::{
+    block, block_no, block_with, blocks, cursor, cursor_at, last_bit_flipped, other_hash, position, slot_no, slot_of,
+};
 use crate::factory::open;
+use crate::writes::move_cursor;
 
 /// There is no cursor before the first block, and its absence is an answer.
 pub async fn cursor_is_empty_at_first(factory: &impl StoreFactory) {
@@ -22,7 +26,7 @@ pub async fn cursor_moves_forward_alone(factory: &impl StoreFactory) {
     let store = open(factory).await;
     for (slot, block) in [(0, 0), (1, 1), (90, 2), (1 << 40, 1 << 33)] {
         let moved = cursor(slot, block);
-        store.advance_cursor(moved).await.unwrap();
+        move_cursor(&store, moved).await.unwrap();
         assert_holds(&store, &[], moved, &[]).await;
     }
 }
@@ -36,16 +40,16 @@ pub async fn lowest_cursor_is_a_cursor(factory: &impl StoreFactory) {
         block: BlockNo::MIN,
         hash: BlockHash::new([0; 32]),
     };
-    store.advance_cursor(lowest).await.unwrap();
+    move_cursor(&store, lowest).await.unwrap();
     assert_holds(&store, &[], lowest, &[]).await;
     let fork = Cursor {
         hash: other_hash(0),
         ..lowest
     };
     let reason = ConflictReason::CursorFork { stored: lowest };
-    assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
-    store.advance_cursor(cursor(1, 1)).await.unwrap();
-    assert_no_op(&store, store.advance_cursor(lowest), ()).await;
+    assert_conflict(&store, move_cursor(&store, fork), fork, reason).await;
+    move_cursor(&store, cursor(1, 1)).await.unwrap();
+    assert_no_op(&store, move_cursor(&store, lowest), ()).await;
 }
 
 /// The cursor takes the highest slot and number.
@@ -56,7 +60,7 @@ pub async fn cursor_takes_the_highest_values(factory: &impl StoreFactory) {
         block: BlockNo::MAX,
         hash: [0xff; 32].as_slice().try_into().unwrap(),
     };
-    store.advance_cursor(highest).await.unwrap();
+    move_cursor(&store, highest).await.unwrap();
     assert_holds(&store, &[], highest, &[]).await;
 }
 
@@ -64,11 +68,11 @@ pub async fn cursor_takes_the_highest_values(factory: &impl StoreFactory) {
 pub async fn cursor_moves_with_and_without_blocks(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let all = blocks([2, 5]);
-    store.advance_cursor(cursor(slot_of(1), 1)).await.unwrap();
+    move_cursor(&store, cursor(slot_of(1), 1)).await.unwrap();
     append(&store, &all[..1]).await;
-    store.advance_cursor(cursor(slot_of(4), 4)).await.unwrap();
+    move_cursor(&store, cursor(slot_of(4), 4)).await.unwrap();
     append(&store, &all[1..]).await;
-    store.advance_cursor(cursor(slot_of(6), 6)).await.unwrap();
+    move_cursor(&store, cursor(slot_of(6), 6)).await.unwrap();
     assert_holds(&store, &all, cursor(slot_of(6), 6), &[]).await;
 }
 
@@ -82,7 +86,7 @@ pub async fn equal_or_lower_cursor_is_a_no_op(factory: &impl StoreFactory) {
         ..cursor(slot_of(4), 4)
     };
     for moved in [cursor_at(&all[0]), lower, cursor(0, 0)] {
-        assert_no_op(&store, store.advance_cursor(moved), ()).await;
+        assert_no_op(&store, move_cursor(&store, moved), ()).await;
     }
 }
 
@@ -90,11 +94,11 @@ pub async fn equal_or_lower_cursor_is_a_no_op(factory: &impl StoreFactory) {
 pub async fn cursor_with_another_hash_is_a_conflict(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let stored = cursor(100, 5);
-    store.advance_cursor(stored).await.unwrap();
+    move_cursor(&store, stored).await.unwrap();
     for hash in [other_hash(5), last_bit_flipped(stored.hash)] {
         let fork = Cursor { hash, ..stored };
         let reason = ConflictReason::CursorFork { stored };
-        assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
+        assert_conflict(&store, move_cursor(&store, fork), fork, reason).await;
     }
 }
 
@@ -102,14 +106,14 @@ pub async fn cursor_with_another_hash_is_a_conflict(factory: &impl StoreFactory)
 pub async fn cursor_that_raises_one_of_slot_and_number_is_a_conflict(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let stored = cursor(100, 5);
-    store.advance_cursor(stored).await.unwrap();
+    move_cursor(&store, stored).await.unwrap();
     for (slot, block) in [(101, 5), (100, 6), (99, 6), (101, 4), (99, 5), (100, 4)] {
         let moved = Cursor {
             slot: slot_no(slot),
             block: block_no(block),
             ..stored
         };
-        let write = store.advance_cursor(moved);
+        let write = move_cursor(&store, moved);
         assert_conflict(&store, write, moved, ConflictReason::CursorOrder { stored }).await;
     }
 }
@@ -122,7 +126,7 @@ pub async fn concurrent_moves_leave_the_highest(factory: &impl StoreFactory) {
         for step in 1..=8_u64 {
             let store = store.clone();
             let number = round * 8 + step;
-            tasks.spawn(async move { store.advance_cursor(cursor(slot_of(number), number)).await });
+            tasks.spawn(async move { move_cursor(&store, cursor(slot_of(number), number)).await });
         }
         while let Some(moved) = tasks.join_next().await {
             moved.unwrap().unwrap();
@@ -147,7 +151,7 @@ pub async fn concurrent_forks_of_the_cursor_leave_one(factory: &impl StoreFactor
                 hash: prism_fixtures::block_hash(seed, 7),
                 ..cursor(140, 7)
             };
-            (fork, store.advance_cursor(fork).await)
+            (fork, move_cursor(&store, fork).await)
         });
     }
     let outcomes = tasks.join_all().await;
@@ -161,6 +165,120 @@ pub async fn concurrent_forks_of_the_cursor_leave_one(factory: &impl StoreFactor
             }
             Err(error) => panic!("neither won nor in conflict: {error}"),
         }
+    }
+}
+
+/// What somebody may expect of a store whose cursor is `stored`, and is not so.
+fn mistakes(stored: Option<Cursor>) -> Vec<Option<Cursor>> {
+    let Some(stored) = stored else {
+        return vec![Some(cursor(0, 0)), Some(cursor(slot_of(4), 4))];
+    };
+    let (slot, block) = (stored.slot.get(), stored.block.get());
+    let places = [
+        (slot - 1, block - 1),
+        (slot + 1, block + 1),
+        (slot + 1, block),
+        (slot, block + 1),
+    ];
+    let elsewhere = places.map(|(slot, block)| Cursor {
+        slot: slot_no(slot),
+        block: block_no(block),
+        ..stored
+    });
+    let hashes = [other_hash(block), last_bit_flipped(stored.hash)];
+    let forks = hashes.map(|hash| Cursor { hash, ..stored });
+    let others = elsewhere.into_iter().chain(forks).chain([cursor(0, 0)]);
+    [None].into_iter().chain(others.map(Some)).collect()
+}
+
+/// A write that expects another cursor than the stored one is refused naming both, whatever it would change.
+pub async fn write_that_expects_another_cursor_is_refused_naming_both(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let known = block(3);
+    let new = block(9);
+    let above = cursor(slot_of(8), 8);
+    for stored in [None, Some(cursor_at(&known)), Some(cursor(slot_of(5), 5))] {
+        if let Some(stored) = stored {
+            append(&store, std::slice::from_ref(&known)).await;
+            move_cursor(&store, stored).await.unwrap();
+        }
+        for expected in mistakes(stored) {
+            let moved = CursorMoved { expected, stored };
+            let one = std::slice::from_ref(&new);
+            assert_moved(&store, store.append(expected, one, cursor_at(&new)), moved).await;
+            assert_moved(&store, store.append(expected, &[], above), moved).await;
+            assert_moved(&store, store.advance_cursor(expected, above), moved).await;
+            let Some(stored) = stored else { continue };
+            let again = std::slice::from_ref(&known);
+            assert_moved(&store, store.append(expected, again, stored), moved).await;
+            assert_moved(&store, store.append(expected, &[], stored), moved).await;
+            assert_moved(&store, store.advance_cursor(expected, stored), moved).await;
+            assert_moved(&store, store.advance_cursor(expected, cursor(1, 1)), moved).await;
+        }
+    }
+    let stored = store.cursor().await.unwrap();
+    store
+        .append(stored, std::slice::from_ref(&new), cursor_at(&new))
+        .await
+        .unwrap();
+    assert_holds(&store, &[known, new.clone()], cursor_at(&new), &[]).await;
+}
+
+/// A call that contradicts itself is refused for that, whatever it expects. A mistake about the cursor comes before everything
+/// that contradicts what is stored.
+pub async fn expected_cursor_is_judged_after_the_call_and_before_the_store(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    append(&store, &blocks([3, 6])).await;
+    let stored = store.cursor().await.unwrap();
+    for expected in mistakes(stored) {
+        let twice = [block(7), block_with(7, vec![])];
+        let conflict = store.append(expected, &twice, cursor_at(&twice[0]));
+        assert_conflict(&store, conflict, position(7, 2, 0), ConflictReason::OperationMissing).await;
+        let (last, below) = (block_no(8), cursor(slot_of(7), 7));
+        let above = [block(8)];
+        let conflict = store.append(expected, &above, below);
+        assert_conflict(&store, conflict, below, ConflictReason::CursorBelowBlocks { last }).await;
+        let moved = CursorMoved { expected, stored };
+        let late = [block(4)];
+        assert_moved(&store, store.append(expected, &late, cursor(slot_of(7), 7)), moved).await;
+        let changed = [block_with(3, vec![])];
+        assert_moved(&store, store.append(expected, &changed, cursor_at(&block(6))), moved).await;
+        let fork = Cursor {
+            hash: other_hash(6),
+            ..cursor_at(&block(6))
+        };
+        assert_moved(&store, store.append(expected, &[], fork), moved).await;
+        assert_moved(&store, store.advance_cursor(expected, fork), moved).await;
+    }
+}
+
+/// Of several writers that expect the same cursor one is accepted, and the others learn what is stored after it.
+pub async fn of_writers_with_one_expectation_one_is_accepted(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let mut expected = None;
+    for round in 0..20_u64 {
+        let mut tasks = JoinSet::new();
+        for number in round * 8 + 1..=round * 8 + 8 {
+            let store = store.clone();
+            let (block, cursor) = (block(number), cursor_at(&block(number)));
+            tasks.spawn(async move {
+                let write = match number % 2 {
+                    0 => store.append(expected, &[block], cursor).await.map(drop),
+                    _ => store.advance_cursor(expected, cursor).await,
+                };
+                (cursor, write)
+            });
+        }
+        let outcomes = tasks.join_all().await;
+        let stored = Some(winner(&store, &outcomes).await);
+        for (_, outcome) in outcomes {
+            match outcome {
+                Ok(()) => {}
+                Err(StorageError::CursorMoved(moved)) => assert_eq!(*moved, CursorMoved { expected, stored }),
+                Err(error) => panic!("neither accepted nor told of the cursor: {error}"),
+            }
+        }
+        expected = stored;
     }
 }
 

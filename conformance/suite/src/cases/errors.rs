@@ -1,13 +1,12 @@
 //! Errors are a taxonomy, and leave a store that works (line 11 of the storage contract).
 
-use node_storage_contract::{
-    Access, BlockNo, Conflict, ConflictReason, DltCursorRepo, Network, RawOperationRepo, StorageError,
-};
+use node_storage_contract::{Access, BlockNo, Conflict, ConflictReason, Network, StorageError};
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_holds};
 use crate::data::{blocks, cursor_after, cursor_at, other_hash};
 use crate::factory::{WRITE, open};
+use crate::writes::{deliver, move_cursor};
 
 /// A conflict does not pass by waiting, says where it stands and that nothing was changed.
 pub async fn conflict_is_not_retryable_and_names_its_position(factory: &impl StoreFactory) {
@@ -16,11 +15,11 @@ pub async fn conflict_is_not_retryable_and_names_its_position(factory: &impl Sto
     append(&store, &all).await;
     let mut fork = all.clone();
     fork[0].hash = other_hash(1);
-    let error = store.append(&fork, cursor_after(&fork)).await.unwrap_err();
+    let error = deliver(&store, &fork, cursor_after(&fork)).await.unwrap_err();
     assert!(!error.is_retryable());
     assert!(error.to_string().contains("block 1"), "{error}");
     assert!(error.to_string().contains("nothing was changed"), "{error}");
-    let again = store.append(&fork, cursor_after(&fork)).await.unwrap_err();
+    let again = deliver(&store, &fork, cursor_after(&fork)).await.unwrap_err();
     match (error, again) {
         (StorageError::Conflict(first), StorageError::Conflict(second)) => {
             assert_eq!(first, second);
@@ -45,11 +44,10 @@ pub async fn store_works_after_refusals(factory: &impl StoreFactory) {
     let mut fork = all[1].clone();
     fork.hash = other_hash(2);
     for _ in 0..30 {
-        store
-            .append(std::slice::from_ref(&fork), cursor_at(&fork))
+        deliver(&store, std::slice::from_ref(&fork), cursor_at(&fork))
             .await
             .unwrap_err();
-        store.advance_cursor(cursor_at(&fork)).await.unwrap_err();
+        move_cursor(&store, cursor_at(&fork)).await.unwrap_err();
     }
     append(&store, &all).await;
     assert_holds(&store, &all, cursor_after(&all), &[]).await;

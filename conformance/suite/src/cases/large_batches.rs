@@ -14,6 +14,7 @@ use crate::data::{
 use crate::expected::records;
 use crate::factory::open;
 use crate::observe::{all_listed_dids, all_operations};
+use crate::writes::deliver;
 
 /// More than either engine has parameters of a statement.
 const MANY: u64 = 70_000;
@@ -82,7 +83,7 @@ pub async fn seventy_thousand_operations_in_one_transaction(factory: &impl Store
     let mut changed = blocks;
     let last = changed[0].transactions[0].operations.last_mut().expect("an operation");
     last.bytes = bytes(*b"changed");
-    let refused = store.append(&changed, cursor_after(&changed)).await;
+    let refused = deliver(&store, &changed, cursor_after(&changed)).await;
     let expected = Conflict {
         at: places[places.len() - 1].into(),
         reason: ConflictReason::OtherOperation,

@@ -17,6 +17,7 @@ use crate::data::{
 use crate::expected::{self, records};
 use crate::factory::{NETWORK, open};
 use crate::observe::{all_operations, observe};
+use crate::writes::move_cursor;
 
 /// Why a load of these cases failed.
 #[derive(Debug)]
@@ -388,7 +389,7 @@ pub async fn dropped_load_is_stored_whole_or_not_at_all(factory: &impl StoreFact
         let with_delivered = [stored.as_slice(), delivered.as_slice()].concat();
         let after = expected::observation(&with_delivered, cursor_after(&delivered), &[]).bound;
         // What was dropped may still be ending; a write waits for it, so that what is read behind that stays.
-        store.advance_cursor(cursor_after(&stored)).await.unwrap();
+        move_cursor(&store, cursor_after(&stored)).await.unwrap();
         let found = store.bound().await.unwrap();
         assert!(found == before || found == after, "{found:?} after {steps} steps");
         append(&store, &delivered).await;

@@ -10,6 +10,7 @@ use crate::assertions::{append, assert_answers};
 use crate::data::{blocks, cursor, cursor_after, did, ignored, limit, position, storage_hash};
 use crate::factory::{NETWORK, WRITE, open, open_read_only};
 use crate::observe::observe;
+use crate::writes::{deliver, move_cursor};
 
 /// The first opening that writes names the network, and later ones find it.
 pub async fn first_writing_opening_names_the_network(factory: &impl StoreFactory) {
@@ -89,10 +90,10 @@ pub async fn store_opened_to_read_refuses_writes(factory: &impl StoreFactory) {
     let reader = open_read_only(factory).await;
     let cursor_of_both = cursor_after(&all);
     let refusals = [
-        reader.append(&all, cursor_of_both).await.map(drop),
-        reader.append(&all[..1], cursor_after(&all[..1])).await.map(drop),
-        reader.append(&[], cursor(0, 0)).await.map(drop),
-        reader.advance_cursor(cursor_of_both).await,
+        deliver(&reader, &all, cursor_of_both).await.map(drop),
+        deliver(&reader, &all[..1], cursor_after(&all[..1])).await.map(drop),
+        deliver(&reader, &[], cursor(0, 0)).await.map(drop),
+        move_cursor(&reader, cursor_of_both).await,
         reader.index(&[ignored(position(1, 2, 0))]).await.map(drop),
         reader.index(&[]).await.map(drop),
     ];

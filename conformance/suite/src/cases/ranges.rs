@@ -10,6 +10,7 @@ use crate::StoreFactory;
 use crate::assertions::{append, assert_holds, assert_no_op, index};
 use crate::data::{all_ignored, bytes, cursor_at, limit, of_did, positions, transaction_of};
 use crate::factory::open;
+use crate::writes::deliver;
 
 /// A block in which every number is the highest.
 fn highest_block() -> PublishedBlock {
@@ -57,7 +58,7 @@ pub async fn lowest_and_highest_values_are_stored(factory: &impl StoreFactory) {
     assert_holds(&store, &blocks, cursor_at(&blocks[1]), &[]).await;
     assert_no_op(
         &store,
-        store.append(&blocks, cursor_at(&blocks[1])),
+        deliver(&store, &blocks, cursor_at(&blocks[1])),
         Appended::default(),
     )
     .await;

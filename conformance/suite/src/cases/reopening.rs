@@ -1,8 +1,7 @@
 //! What was written is there when the store is opened again.
 
 use node_storage_contract::{
-    Appended, ConflictReason, Cursor, DltCursorRepo, Indexed, IndexedOperationRepo, IndexerStateRepo, RawOperationRepo,
-    Subject,
+    Appended, ConflictReason, Cursor, Indexed, IndexedOperationRepo, IndexerStateRepo, Subject,
 };
 
 use crate::StoreFactory;
@@ -13,6 +12,7 @@ use crate::data::{
 use crate::expected::index_entries;
 use crate::factory::{open, open_read_only};
 use crate::observe::observe;
+use crate::writes::{deliver, move_cursor};
 
 /// Everything survives closing and opening, to write and to read.
 pub async fn content_survives_closing(factory: &impl StoreFactory) {
@@ -43,7 +43,7 @@ pub async fn work_goes_on_where_it_was_left(factory: &impl StoreFactory) {
         let store = open(factory).await;
         if delivered > 0 {
             let last = &ledger[delivered - 1..delivered];
-            assert_no_op(&store, store.append(last, cursor_after(last)), Appended::default()).await;
+            assert_no_op(&store, deliver(&store, last, cursor_after(last)), Appended::default()).await;
             assert_eq!(
                 store.indexer_state().await.unwrap().watermark,
                 entries[..indexed].last().map(|entry| entry.position)
@@ -73,10 +73,10 @@ pub async fn contradictions_are_found_after_reopening(factory: &impl StoreFactor
     let store = open(factory).await;
     let mut changed = all.clone();
     changed[1].transactions[1].operations[0].bytes = bytes(*b"changed");
-    let write = store.append(&changed, cursor_after(&changed));
+    let write = deliver(&store, &changed, cursor_after(&changed));
     assert_conflict(&store, write, position(2, 5, 0), ConflictReason::OtherOperation).await;
     let late = block(3);
-    let write = store.append(std::slice::from_ref(&late), cursor_at(&late));
+    let write = deliver(&store, std::slice::from_ref(&late), cursor_at(&late));
     assert_conflict(&store, write, late.number, ConflictReason::BelowCursor).await;
     let mut repeated = block(5);
     let id = all[0].transactions[1].id;
@@ -86,7 +86,7 @@ pub async fn contradictions_are_found_after_reopening(factory: &impl StoreFactor
         block: all[0].number,
         absn: absn(5),
     };
-    let write = store.append(std::slice::from_ref(&repeated), cursor_at(&repeated));
+    let write = deliver(&store, std::slice::from_ref(&repeated), cursor_at(&repeated));
     assert_conflict(&store, write, Subject::Transaction(repeated.number, absn(2)), elsewhere).await;
     let stored = cursor_after(&all);
     let fork = Cursor {
@@ -94,7 +94,7 @@ pub async fn contradictions_are_found_after_reopening(factory: &impl StoreFactor
         ..stored
     };
     let reason = ConflictReason::CursorFork { stored };
-    assert_conflict(&store, store.advance_cursor(fork), fork, reason).await;
+    assert_conflict(&store, move_cursor(&store, fork), fork, reason).await;
     let gap = store.index(&entries[8..]);
     assert_conflict(&store, gap, entries[7].position, ConflictReason::IndexGap).await;
     let passed_over = [of_did(entries[0].position, 1, true)];

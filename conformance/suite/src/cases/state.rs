@@ -1,8 +1,6 @@
 //! How far indexing has come (line 8 of the storage contract).
 
-use node_storage_contract::{
-    Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo, NodeStorage, RawOperationRepo,
-};
+use node_storage_contract::{Indexed, IndexedOperationRepo, IndexerState, IndexerStateRepo, NodeStorage};
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_holds, assert_no_op, index};
@@ -10,6 +8,7 @@ use crate::data::{
     all_ignored, block, block_no, block_with, blocks, cursor, cursor_at, positions, slot_of, transaction,
 };
 use crate::factory::open;
+use crate::writes::deliver;
 
 async fn last_indexed<S: NodeStorage>(store: &S) -> Option<u64> {
     let state = store.indexer_state().await.unwrap();
@@ -86,7 +85,7 @@ pub async fn new_block_does_not_change_the_last_indexed_one(factory: &impl Store
 pub async fn block_without_operations_is_never_the_last_indexed(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let delivered = [block(2), block_with(3, vec![])];
-    store.append(&delivered, cursor(slot_of(8), 8)).await.unwrap();
+    deliver(&store, &delivered, cursor(slot_of(8), 8)).await.unwrap();
     index(&store, &all_ignored(&positions(&delivered))).await;
     assert_eq!(last_indexed(&store).await, Some(2));
     let state = store.indexer_state().await.unwrap();

@@ -245,6 +245,28 @@ defects! {
     IgnoresCursorFork, 6;
     /// A cursor that raises slot or number alone is ignored.
     IgnoresCursorOrder, 6;
+    /// A call that contradicts several stored blocks is refused naming the highest of them.
+    NamesHighestContradiction, 1;
+    /// The cursor that a write expects to be stored is not looked at.
+    IgnoresExpectedCursor, 6;
+    /// A move of the cursor does not look at the one that it expects.
+    MovesIgnoreExpectedCursor, 6;
+    /// A call that brings nothing new does not look at the cursor that it expects.
+    IgnoresExpectedCursorOfRedelivery, 6;
+    /// A write that expects an empty cursor is taken for one that expects nothing.
+    TakesEmptyExpectationForAny, 6;
+    /// A store without a cursor takes every expectation.
+    TakesAnyExpectationOfEmptyStore, 6;
+    /// The expected cursor is compared without its hash.
+    ComparesExpectedCursorByPlace, 6;
+    /// A stored cursor above the expected one is accepted.
+    AcceptsExpectationsBelowTheCursor, 6;
+    /// A stored cursor below the expected one is accepted: a database that went back.
+    AcceptsExpectationsAboveTheCursor, 6;
+    /// The refusal names the stored cursor as the expected one.
+    ExchangesExpectedAndStored, 11;
+    /// Another stored cursor than the expected one is called a conflict.
+    TakesMovedCursorForConflict, 11;
     /// A batch with an unknown position is ignored.
     IgnoresUnknownPosition, 7;
     /// A batch with a gap is ignored.

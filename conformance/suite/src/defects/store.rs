@@ -17,6 +17,7 @@ use super::shared::{Shared, pause};
 use super::stored::{LOWEST, all_operations};
 use super::{answers, deliveries, loads, lookups, writes};
 use crate::model::{Content, ModelStore};
+use crate::writes::deliver;
 
 /// How many operations of a DID are listed, with the fault that cuts the list.
 const MOST_OPERATIONS_OF_DID: usize = 200;
@@ -114,7 +115,6 @@ impl DefectiveStore {
                 _ => return Err(refused),
             }
         }
-        let before = self.inner.content().clone();
         let was_read_before = fault == Fault::WritesWhatItReadBefore
             || matches!(
                 (fault, kind),
@@ -122,6 +122,12 @@ impl DefectiveStore {
                     | (Fault::LosesConcurrentBatches, Kind::Index)
                     | (Fault::LosesConcurrentCursorMoves, Kind::Cursor)
             );
+        let turn = if was_read_before {
+            None
+        } else {
+            Some(self.inner.turn().await)
+        };
+        let before = self.inner.content().clone();
         if was_read_before {
             pause().await;
         }
@@ -139,6 +145,7 @@ impl DefectiveStore {
             pause().await;
         }
         *self.inner.content() = changed;
+        drop(turn);
         answer
     }
 
@@ -174,7 +181,13 @@ impl DefectiveStore {
         Ok(rows)
     }
 
-    async fn append_with(&self, fault: Fault, delivered: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    async fn append_with(
+        &self,
+        fault: Fault,
+        expected: Option<Cursor>,
+        delivered: &[PublishedBlock],
+        cursor: Cursor,
+    ) -> Result<Appended> {
         let blocks = {
             let content = self.inner.content();
             deliveries::changed(fault, &content, delivered)?
@@ -185,7 +198,7 @@ impl DefectiveStore {
             Fault::LosesCallAfterConflict if self.shared.notes(|notes| std::mem::take(&mut notes.was_refused)) => {
                 return Ok(Appended::default());
             }
-            Fault::StoresBlockByBlock => return self.append_one_by_one(blocks, cursor).await,
+            Fault::StoresBlockByBlock => return self.append_one_by_one(expected, blocks, cursor).await,
             _ => {}
         }
         self.must_not_be_remembered(fault, &blocks)?;
@@ -209,8 +222,8 @@ impl DefectiveStore {
             fault => Some(fault),
         };
         let work = |content: &mut Content| match fault_within {
-            Some(fault) => writes::append(fault, content, blocks.clone(), cursor),
-            None => content.append(&blocks, cursor),
+            Some(fault) => writes::append(fault, content, expected, blocks.clone(), cursor),
+            None => content.append(expected, &blocks, cursor),
         };
         let appended = self.write(fault, Kind::Append, work).await;
         let Ok(appended) = appended else {
@@ -218,7 +231,7 @@ impl DefectiveStore {
             if fault == Fault::StoresRestOfRefusedCall {
                 // Some of them are refused again; that is no matter here.
                 for block in &blocks {
-                    let _ = self.inner.append(std::slice::from_ref(block), at(block)).await;
+                    let _ = deliver(&self.inner, std::slice::from_ref(block), at(block)).await;
                 }
             }
             return appended;
@@ -286,16 +299,22 @@ impl DefectiveStore {
         })
     }
 
-    async fn append_one_by_one(&self, mut blocks: Vec<PublishedBlock>, cursor: Cursor) -> Result<Appended> {
+    async fn append_one_by_one(
+        &self,
+        expected: Option<Cursor>,
+        mut blocks: Vec<PublishedBlock>,
+        cursor: Cursor,
+    ) -> Result<Appended> {
         blocks.sort_by_key(|block| block.number);
+        self.inner.content().must_stand_at(expected)?;
         let mut sum = Appended::default();
         for block in &blocks {
-            let appended = self.inner.append(std::slice::from_ref(block), at(block)).await?;
+            let appended = deliver(&self.inner, std::slice::from_ref(block), at(block)).await?;
             sum.blocks += appended.blocks;
             sum.operations += appended.operations;
             pause().await;
         }
-        self.inner.append(&[], cursor).await?;
+        deliver(&self.inner, &[], cursor).await?;
         Ok(sum)
     }
 
@@ -345,11 +364,11 @@ fn positions(block: &PublishedBlock) -> impl Iterator<Item = OperationPosition> 
 }
 
 impl RawOperationRepo for DefectiveStore {
-    async fn append(&self, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let work = async {
             let appended = match self.fault {
-                Some(fault) => self.append_with(fault, blocks, cursor).await,
-                None => self.inner.append(blocks, cursor).await,
+                Some(fault) => self.append_with(fault, expected, blocks, cursor).await,
+                None => self.inner.append(expected, blocks, cursor).await,
             };
             self.remember();
             appended
@@ -642,17 +661,17 @@ impl DltCursorRepo for DefectiveStore {
         .await
     }
 
-    async fn advance_cursor(&self, cursor: Cursor) -> Result<()> {
+    async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
         let work = async {
             let moved = match self.fault {
                 Some(Fault::ForgetsCursorHashOnReopening) if !self.is_reopened => {
-                    self.inner.advance_cursor(cursor).await
+                    self.inner.advance_cursor(expected, cursor).await
                 }
                 Some(fault) => {
-                    let work = |content: &mut Content| writes::move_cursor(fault, content, cursor);
+                    let work = |content: &mut Content| writes::move_cursor(fault, content, expected, cursor);
                     self.write(fault, Kind::Cursor, work).await
                 }
-                None => self.inner.advance_cursor(cursor).await,
+                None => self.inner.advance_cursor(expected, cursor).await,
             };
             self.remember();
             moved

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use node_storage_contract::{
-    Appended, BlockNo, BlockTime, Conflict, ConflictReason, Cursor, IndexEntry, IndexOutcome, Indexed,
-    OperationPosition, PublishedBlock, PublishedOperation, PublishedTransaction, Reason, Result, StorageError, Subject,
+    Appended, BlockNo, BlockTime, Conflict, ConflictReason, Cursor, CursorMoved, IndexEntry, IndexOutcome, Indexed,
+    OperationPosition, PublishedBlock, Reason, Result, StorageError, Subject,
 };
 
 use super::conflicts::conflict;
@@ -15,10 +15,17 @@ use crate::model::{Block, Content};
 pub(super) fn append(
     fault: Fault,
     content: &mut Content,
+    expected: Option<Cursor>,
     mut delivered: Vec<PublishedBlock>,
     cursor: Cursor,
 ) -> Result<Appended> {
     let before = content.cursor;
+    let brings_nothing = delivered.iter().all(|block| content.blocks.contains_key(&block.number));
+    let mut expected = if fault == Fault::IgnoresExpectedCursorOfRedelivery && brings_nothing {
+        before
+    } else {
+        believed(fault, before, expected)
+    };
     let known: BTreeSet<BlockNo> = content.blocks.keys().copied().collect();
     let lowest = delivered.iter().map(|block| block.number).min();
     for block in &mut delivered {
@@ -30,14 +37,20 @@ pub(super) fn append(
     let mut mended = BTreeSet::new();
     let appended = loop {
         let mut attempt = content.clone();
-        match attempt.append(&delivered, cursor) {
+        match attempt.append(expected, &delivered, cursor) {
             Ok(appended) => {
                 *content = attempt;
                 break appended;
             }
             Err(StorageError::Conflict(conflict)) => {
                 let is_mended = match conflict.at {
-                    Subject::Cursor(at) => mend_cursor(fault, conflict.reason, content, at),
+                    Subject::Cursor(at) => {
+                        let is_mended = mend_cursor(fault, conflict.reason, content, at);
+                        if expected == before {
+                            expected = content.cursor;
+                        }
+                        is_mended
+                    }
                     at => {
                         let number = block_of(at);
                         number.is_some_and(|number| mended.insert(number))
@@ -46,6 +59,9 @@ pub(super) fn append(
                 };
                 if !is_mended {
                     match fault {
+                        Fault::NamesHighestContradiction => {
+                            return Err(highest(content, expected, delivered, cursor, conflict).into());
+                        }
                         Fault::CommitsRefusedWrites => *content = attempt,
                         Fault::RefusedCallMovesCursor
                             if content.cursor.is_none_or(|stored| stored.slot < cursor.slot) =>
@@ -57,7 +73,7 @@ pub(super) fn append(
                     return Err(conflict.into());
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(misnamed(fault, error)),
         }
     };
     after_append(fault, content, &known, &delivered)?;
@@ -65,6 +81,57 @@ pub(super) fn append(
         content.cursor = Some(cursor);
     }
     Ok(appended)
+}
+
+/// Returns the conflict of the highest block that has one.
+fn highest(
+    content: &Content,
+    expected: Option<Cursor>,
+    mut delivered: Vec<PublishedBlock>,
+    cursor: Cursor,
+    first: Conflict,
+) -> Conflict {
+    let mut last = first;
+    while let Some(number) = block_of(last.at) {
+        delivered.retain(|block| block.number != number);
+        match content.clone().append(expected, &delivered, cursor) {
+            Err(StorageError::Conflict(next)) => last = next,
+            _ => break,
+        }
+    }
+    last
+}
+
+/// Returns the cursor by which the fault judges what the caller expects.
+fn believed(fault: Fault, stored: Option<Cursor>, expected: Option<Cursor>) -> Option<Cursor> {
+    let is_forgiven = match (fault, expected, stored) {
+        (Fault::IgnoresExpectedCursor, ..)
+        | (Fault::TakesEmptyExpectationForAny, None, _)
+        | (Fault::TakesAnyExpectationOfEmptyStore, _, None) => true,
+        (Fault::ComparesExpectedCursorByPlace, Some(expected), Some(stored)) => {
+            (expected.slot, expected.block) == (stored.slot, stored.block)
+        }
+        (Fault::AcceptsExpectationsBelowTheCursor, Some(expected), Some(stored)) => expected.block <= stored.block,
+        (Fault::AcceptsExpectationsAboveTheCursor, Some(expected), Some(stored)) => expected.block >= stored.block,
+        _ => false,
+    };
+    if is_forgiven { stored } else { expected }
+}
+
+/// Returns the refusal with its cursors exchanged, if the fault does that.
+fn misnamed(fault: Fault, error: StorageError) -> StorageError {
+    match error {
+        StorageError::CursorMoved(moved) if fault == Fault::ExchangesExpectedAndStored => Box::new(CursorMoved {
+            expected: moved.stored,
+            stored: moved.expected,
+        })
+        .into(),
+        StorageError::CursorMoved(moved) if fault == Fault::TakesMovedCursorForConflict => match moved.stored {
+            Some(stored) => conflict(stored, ConflictReason::CursorFork { stored }),
+            None => moved.into(),
+        },
+        error => error,
+    }
 }
 
 /// Does what the fault does after an append that was accepted.
@@ -132,8 +199,8 @@ fn set_times(content: &mut Content, numbers: &[BlockNo], times: impl Iterator<It
 /// Makes a block that is delivered again equal to the stored one, in everything that the fault does not compare.
 fn forgive(fault: Fault, known: &Block, delivered: &mut PublishedBlock, is_lowest: bool) {
     match fault {
-        Fault::KeepsStoredBlockSilently | Fault::ForgetsBlocksOnReopening => *delivered = published(known),
-        Fault::JudgesLowestBlockAlone if !is_lowest => *delivered = published(known),
+        Fault::KeepsStoredBlockSilently | Fault::ForgetsBlocksOnReopening => *delivered = known.published(),
+        Fault::JudgesLowestBlockAlone if !is_lowest => *delivered = known.published(),
         Fault::ComparesHashesByPrefix if same_prefix(delivered.hash.as_bytes(), known.header.hash.as_bytes()) => {
             delivered.hash = known.header.hash;
         }
@@ -180,31 +247,6 @@ pub(super) fn same_prefix(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).take(31).all(|(one, other)| one == other)
 }
 
-/// Returns a stored block as it could have been delivered.
-fn published(block: &Block) -> PublishedBlock {
-    let transactions = block.transactions.iter().map(|(absn, id)| PublishedTransaction {
-        absn: *absn,
-        id: *id,
-        operations: block
-            .operations
-            .iter()
-            .filter(|((of, _), _)| of == absn)
-            .map(|((_, osn), bytes)| PublishedOperation {
-                osn: *osn,
-                bytes: bytes.clone(),
-            })
-            .collect(),
-    });
-    let header = block.header;
-    PublishedBlock {
-        number: header.number,
-        slot: header.slot,
-        hash: header.hash,
-        time: header.time,
-        transactions: transactions.collect(),
-    }
-}
-
 const fn block_of(at: Subject) -> Option<BlockNo> {
     match at {
         Subject::Block(number) | Subject::Transaction(number, _) => Some(number),
@@ -233,7 +275,7 @@ fn mend_block(fault: Fault, conflict: &Conflict, content: &mut Content, delivere
             for (key, bytes) in new.operations {
                 known.operations.entry(key).or_insert(bytes);
             }
-            *block = published(known);
+            *block = known.published();
         }
         (Fault::StoresLateBlocks, None) if conflict.reason == ConflictReason::BelowCursor => content.add(new),
         (Fault::StoresTransactionIdTwice | Fault::ForgetsTransactionIdsOnReopening, None) if is_elsewhere => {
@@ -271,8 +313,12 @@ fn mend_cursor(fault: Fault, reason: ConflictReason, content: &mut Content, at: 
 }
 
 /// Moves the cursor with the fault.
-pub(super) fn move_cursor(fault: Fault, content: &mut Content, cursor: Cursor) -> Result<()> {
+pub(super) fn move_cursor(fault: Fault, content: &mut Content, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
     let before = content.cursor;
+    if fault != Fault::MovesIgnoreExpectedCursor {
+        let judged = content.must_stand_at(believed(fault, before, expected));
+        judged.map_err(|error| misnamed(fault, error))?;
+    }
     match content.move_cursor(cursor) {
         Err(StorageError::Conflict(conflict)) if mend_cursor(fault, conflict.reason, content, cursor) => Ok(()),
         Ok(()) => {

@@ -49,6 +49,8 @@ impl Step {
                 // Between the batch and what is not stored, operations may be left out.
                 Some(BatchFlaw::Unknown(_) | BatchFlaw::UnknownHighest) => false,
             },
+            // The blocks contradict nothing, so that only the expected cursor can.
+            Self::Mistake { blocks, .. } => has_room(blocks),
             Self::MoveCursor(_) | Self::IndexAll | Self::Read(_) | Self::Reopen | Self::BackUp | Self::Move => true,
         }
     }

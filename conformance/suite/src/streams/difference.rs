@@ -19,10 +19,30 @@ pub(super) fn difference(
         (Err(StorageError::Conflict(expected)), Err(StorageError::Conflict(found))) if is_one_contradiction => {
             expected == found
         }
-        (Err(expected), Err(found)) => discriminant(expected) == discriminant(found),
+        (Err(StorageError::Conflict(_)), Err(StorageError::Conflict(_))) => true,
+        (Err(expected), Err(found)) => same_refusal(expected, found),
         (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
     };
     (!is_same).then(|| format!("the answer is {} instead of {}", short(found), short(expected)))
+}
+
+/// Whether two refusals are the same, with every field that says what was wrong.
+pub(crate) fn same_refusal(expected: &StorageError, found: &StorageError) -> bool {
+    match (expected, found) {
+        (StorageError::Conflict(expected), StorageError::Conflict(found)) => expected == found,
+        (StorageError::CursorMoved(expected), StorageError::CursorMoved(found)) => expected == found,
+        (StorageError::BoundMismatch(expected), StorageError::BoundMismatch(found)) => expected == found,
+        (StorageError::OutOfRange(expected), StorageError::OutOfRange(found)) => expected == found,
+        (
+            StorageError::WrongNetwork { stored, requested },
+            StorageError::WrongNetwork {
+                stored: found_stored,
+                requested: found_requested,
+            },
+        ) => (stored, requested) == (found_stored, found_requested),
+        // What an engine says in words is its own.
+        (expected, found) => discriminant(expected) == discriminant(found),
+    }
 }
 
 /// The first thing that is observed differently.
@@ -70,7 +90,7 @@ pub(crate) fn list<T: PartialEq + fmt::Debug>(what: &str, expected: &[T], found:
 }
 
 /// The beginning of what `Debug` writes; operations may be long.
-fn short(value: &impl fmt::Debug) -> String {
+pub(crate) fn short(value: &impl fmt::Debug) -> String {
     const CHARACTERS: usize = 800;
     let text = format!("{value:?}");
     match text.char_indices().nth(CHARACTERS) {

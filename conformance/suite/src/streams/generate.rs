@@ -7,7 +7,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 use super::step::{
-    After, BatchFlaw, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
+    After, BatchFlaw, Belief, Block, Change, Flaw, Operation, Order, Outcome, Place, Question, Step, Time, Transaction,
 };
 use super::vocabulary::DIDS;
 
@@ -30,6 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => fork(),
         4 => (vec(block(), 1..3), flaw()).prop_map(|(blocks, flaw)| Step::Contradict { blocks, flaw }),
         2 => place().prop_map(Step::MoveCursor),
+        2 => (vec(block(), 0..2), belief()).prop_map(|(blocks, belief)| Step::Mistake { blocks, belief }),
         6 => index(),
         1 => Just(Step::IndexAll),
         4 => question().prop_map(Step::Read),
@@ -153,6 +154,15 @@ fn place() -> impl Strategy<Value = Place> {
         2 => Just(Place::Crossing),
         1 => Just(Place::Kept),
         1 => Just(Place::Highest),
+    ]
+}
+
+fn belief() -> impl Strategy<Value = Belief> {
+    prop_oneof![
+        2 => Just(Belief::Empty),
+        5 => place().prop_map(Belief::At),
+        1 => Just(Belief::AtLastBlock),
+        2 => STORED.prop_map(Belief::AtStored),
     ]
 }
 

@@ -7,11 +7,12 @@ use node_storage_contract::{
     PublishedOperation, PublishedTransaction, Reason, SlotNo, TransactionId, TransactionIndex,
 };
 
-use super::call::{Call, Read};
+use super::call::Call;
 use super::detail::{above, published, set_last_id};
-use super::step::{After, BatchFlaw, Block, Flaw, Order, Outcome, Place, Question, Step};
+use super::step::{After, BatchFlaw, Belief, Block, Flaw, Order, Outcome, Place, Question, Step};
 use super::vocabulary::{storage_hashes, suffix};
 use crate::data::{SEED, block_no, cursor_at, limit, osn, other_hash, slot_no, storage_hash};
+use crate::lens::read::Read;
 use crate::observe::Observation;
 
 /// What the model holds when a step comes.
@@ -56,7 +57,8 @@ impl<'a> Known<'a> {
                 self.append(blocks, Order::Ascending, *cursor)
             }
             Step::Contradict { blocks, flaw } => self.contradict(self.new_blocks(blocks), *flaw),
-            Step::MoveCursor(place) => Call::AdvanceCursor(self.cursor_of(&[], *place)),
+            Step::MoveCursor(place) => Call::AdvanceCursor(self.observation.cursor, self.cursor_of(&[], *place)),
+            Step::Mistake { blocks, belief } => self.mistake(self.new_blocks(blocks), *belief),
             Step::Index {
                 from,
                 length,
@@ -81,7 +83,23 @@ impl<'a> Known<'a> {
                 transaction.operations = order.arrange(std::mem::take(&mut transaction.operations));
             }
         }
-        Call::Append(blocks, cursor)
+        Call::Append(self.observation.cursor, blocks, cursor)
+    }
+
+    fn mistake(&self, blocks: Vec<PublishedBlock>, belief: Belief) -> Call {
+        let stored = self.observation.cursor;
+        let expected = match belief {
+            Belief::Empty => None,
+            Belief::At(place) => Some(self.cursor_of(&[], place)),
+            Belief::AtLastBlock => blocks.last().map(cursor_at).or(stored),
+            Belief::AtStored(index) => self.stored(index).map(cursor_at).or(stored),
+        };
+        let cursor = self.cursor_of(&blocks, Place::There);
+        if blocks.is_empty() {
+            Call::AdvanceCursor(expected, cursor)
+        } else {
+            Call::Append(expected, blocks, cursor)
+        }
     }
 
     fn contradict(&self, mut blocks: Vec<PublishedBlock>, flaw: Flaw) -> Call {
@@ -132,7 +150,7 @@ impl<'a> Known<'a> {
             Flaw::Cursor(other) => place = other,
         }
         let cursor = self.cursor_of(&blocks, place);
-        Call::Append(blocks, cursor)
+        Call::Append(self.observation.cursor, blocks, cursor)
     }
 
     /// Blocks above the stored cursor.

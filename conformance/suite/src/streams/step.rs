@@ -51,6 +51,13 @@ pub enum Step {
     },
     /// The cursor alone, seen from the stored one.
     MoveCursor(Place),
+    /// New blocks, or the cursor alone where there are none, from somebody who may be mistaken about the stored cursor.
+    Mistake {
+        /// The blocks, from the lowest on.
+        blocks: Vec<Block>,
+        /// The cursor that is expected.
+        belief: Belief,
+    },
     /// A batch of index entries.
     Index {
         /// The first operation of the batch, seen from the first one that is not indexed.
@@ -144,6 +151,19 @@ pub enum Place {
     Kept,
     /// The highest number and slot.
     Highest,
+}
+
+/// The cursor that somebody expects to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// An empty one.
+    Empty,
+    /// This one, seen from the stored one.
+    At(Place),
+    /// That of the last block of the call, as if it had been stored.
+    AtLastBlock,
+    /// That of this stored block.
+    AtStored(usize),
 }
 
 /// What a block delivered again differs in.
@@ -260,12 +280,13 @@ pub enum After {
 
 impl Step {
     /// Every [`Step::kind`].
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 12] = [
         "append",
         "redeliver",
         "fork",
         "contradict",
         "move cursor",
+        "mistake",
         "index",
         "index all",
         "read",
@@ -284,6 +305,7 @@ impl Step {
                 _ => (blocks.as_slice(), None),
             },
             Self::MoveCursor(place) => (&[][..], Some(*place)),
+            Self::Mistake { blocks, .. } => (blocks.as_slice(), None),
             Self::Index { .. } | Self::IndexAll | Self::Read(_) | Self::Reopen | Self::BackUp | Self::Move => {
                 return false;
             }
@@ -300,6 +322,7 @@ impl Step {
             Self::Fork { .. } => "fork",
             Self::Contradict { .. } => "contradict",
             Self::MoveCursor(_) => "move cursor",
+            Self::Mistake { .. } => "mistake",
             Self::Index { .. } => "index",
             Self::IndexAll => "index all",
             Self::Read(_) => "read",

@@ -8,7 +8,7 @@ use did_prism::ledger::PublishedBlock;
 use node_service::index::{IndexWorker, index_all};
 use node_service::sync::SyncWorker;
 use node_storage::contract::{Access, BlockHeader, Cursor, Network};
-use node_storage::{DbBackendConfig, NodeStorageBackend, RawOperationRepo};
+use node_storage::{DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
 use prism_fixtures::{Signed, block};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
 use crate::http::{ApiConfig, router};
-use dlt_source_memory::{DevLedger, MemorySource};
+use dlt_source_memory::{DevLedger, MemoryConfig};
 
 const SEED: u64 = 7;
 
@@ -105,7 +105,8 @@ impl TestApi {
     pub(super) async fn append(&self, blocks: &[PublishedBlock]) {
         let Some(last) = blocks.last() else { return };
         let cursor = Cursor::at(&BlockHeader::from(last));
-        self.storage.append(blocks, cursor).await.unwrap();
+        let stored = self.storage.cursor().await.unwrap();
+        self.storage.append(stored, blocks, cursor).await.unwrap();
     }
 
     pub(super) fn router(&self) -> Router {
@@ -164,7 +165,8 @@ pub(super) async fn with_ledger(test: impl AsyncFnOnce(Router)) {
     let api = TestApi::empty().await;
     let indexer = IndexWorker::new();
     let (ledger, submissions) = DevLedger::new(indexer.progress());
-    let mut sync = SyncWorker::new(MemorySource::new(submissions, None, || prism_fixtures::block_time(20)));
+    let source = MemoryConfig::new(submissions, || prism_fixtures::block_time(20));
+    let mut sync = SyncWorker::new(&source);
     let stored = Notify::new();
     let handle = watch::Sender::new(Some(api.storage.clone()));
     let router = router(handle.subscribe(), config_of("dev", Some(ledger)));

@@ -1,0 +1,161 @@
+//! A call that is dropped at any of its steps has happened or has not, and leaves nothing behind (lines 2, 6 and 7 of the storage
+//! contract).
+
+use node_storage_contract::{Result, StorageError};
+
+use crate::StoreFactory;
+use crate::lens::author::Kind;
+use crate::lens::handles::{Handles, same_answer};
+use crate::lens::is_after;
+use crate::lens::read::{Read, telling};
+use crate::lens::stepped::Stepped;
+use crate::lens::write::{Write, Written};
+use crate::model::ModelStore;
+use crate::streams::short;
+
+/// Every step is tried up to this one; after it one in so many.
+const EACH_STEP: usize = 30;
+const ONE_IN: usize = 9;
+
+/// A write that takes more steps than this waits for something that never comes.
+const MOST_STEPS: usize = 10_000;
+
+/// An append that is dropped at any of its steps is stored whole or not at all, and what it held is free for the next one.
+// edge-cases.md#o13
+pub async fn append_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreFactory) {
+    drop_at_every_step(factory, &[Kind::Append, Kind::AppendMany, Kind::AppendNothing]).await;
+}
+
+/// A load that is dropped at any of its steps is stored whole or not at all, and what it held is free for the next one.
+pub async fn load_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreFactory) {
+    drop_at_every_step(factory, &[Kind::Load, Kind::LoadMany]).await;
+}
+
+/// An index batch that is dropped at any of its steps is stored whole or not at all, and what it held is free for the next one.
+// edge-cases.md#o15
+pub async fn index_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreFactory) {
+    drop_at_every_step(factory, &[Kind::Index, Kind::IndexAll]).await;
+}
+
+/// A move of the cursor that is dropped at any of its steps has moved it or not, and what it held is free for the next one.
+pub async fn cursor_move_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreFactory) {
+    drop_at_every_step(factory, &[Kind::Move]).await;
+}
+
+/// A read that is dropped at any of its steps, far more often than there are connections, leaves a store that reads and writes.
+pub async fn reads_dropped_at_any_step_leave_nothing_behind(factory: &impl StoreFactory) {
+    let mut handles = Handles::open(factory).await;
+    for (step, kind) in [Kind::AppendMany, Kind::Index].into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        handles.write(step, &write).await;
+    }
+    let reads = crate::lens::read::questions(&handles.model.content());
+    let of_each = Read::METHODS.map(|method| {
+        reads
+            .iter()
+            .find(|read| read.method() == method)
+            .expect("each is asked")
+    });
+    for steps in 1..=50 {
+        for read in of_each {
+            let (_, store) = handles.nth(steps);
+            let mut call = Stepped::new(read.ask(store));
+            // Two of three are dropped while they go on; the third may end.
+            while call.polls < steps % 3 + 1 && !call.step().await {}
+        }
+    }
+    let write = Kind::Append.next(&handles.model);
+    "50 reads of each method that were dropped".clone_into(&mut handles.last);
+    handles.look().await;
+    handles.write(0, &write).await;
+    handles.look().await;
+    handles.close().await;
+}
+
+async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
+    let mut handles = Handles::open(factory).await;
+    for kind in kinds {
+        let mut dropped = 0;
+        let mut steps = 1;
+        loop {
+            assert!(steps < MOST_STEPS, "{kind:?} does not end within {MOST_STEPS} steps");
+            if is_indexed(&handles.model) {
+                let write = Kind::Append.next(&handles.model);
+                handles.write(steps, &write).await;
+            }
+            let write = kind.next(&handles.model);
+            let (after, expected) = write.expected(&handles.model).await;
+            let (_, store) = handles.writer(steps);
+            let store = store.clone();
+            let mut call = Stepped::new(write.ask(&store));
+            while call.polls < steps && !call.step().await {}
+            if call.has_ended() {
+                let answer = call.into_output().expect("it has ended");
+                handles.accept(after, &expected, &answer, &write.describe());
+                break;
+            }
+            drop(call);
+            dropped += 1;
+            let what = format!("{} that was dropped at its step {steps}", write.describe());
+            let telling = telling(&handles.model, &after, 1).await;
+            for (number, telling) in telling.iter().enumerate() {
+                // What was dropped may still be ending.
+                let (handle, store) = handles.nth(steps + number);
+                is_after(
+                    telling,
+                    telling.read.ask(store).await,
+                    &format!("after {what}, through {handle}"),
+                );
+            }
+            repeat(&write, &expected, &after, handles.writer(steps + 1).1, &what).await;
+            handles.model = after;
+            handles.last = format!(
+                "the same {} again, after one that was dropped at its step {steps}",
+                write.method()
+            );
+            let reads: Vec<_> = telling.into_iter().map(|telling| telling.read).collect();
+            handles.glance(&reads).await;
+            steps += if steps < EACH_STEP { 1 } else { ONE_IN };
+        }
+        handles.last = format!("{}, dropped at {dropped} of its steps", short(kind));
+        handles.look().await;
+        handles.reopen().await;
+        handles.look().await;
+    }
+    handles.close().await;
+}
+
+/// Whether there is nothing to index.
+fn is_indexed(model: &ModelStore) -> bool {
+    let content = model.content();
+    content.watermark() == content.bound().last
+}
+
+/// Does what was dropped once more: it is accepted, unless it had happened and the store says so.
+async fn repeat<S: node_storage_contract::NodeStorage>(
+    write: &Write,
+    expected: &Result<Written>,
+    after: &ModelStore,
+    store: &S,
+    what: &str,
+) {
+    let answer = write.ask(store).await;
+    if same_answer(expected, &answer) {
+        return;
+    }
+    let (cursor, bound, watermark) = {
+        let content = after.content();
+        (content.cursor, content.bound(), content.watermark())
+    };
+    let had_happened = match &answer {
+        Err(StorageError::CursorMoved(moved)) => moved.stored == cursor,
+        Err(StorageError::BoundMismatch(mismatch)) => mismatch.found == bound,
+        Ok(Written::Indexed(indexed)) => indexed.entries == 0 && indexed.watermark == watermark,
+        _ => false,
+    };
+    assert!(
+        had_happened,
+        "after {what}, the same again answers {}, which says neither that it is done now nor that it had been done",
+        short(&answer)
+    );
+}

@@ -1,0 +1,218 @@
+//! Every reading method of the contract, and what it has to answer of a given state.
+
+use std::collections::BTreeSet;
+
+use node_storage_contract::{
+    BlockHeader, BlockNo, Cursor, DidSuffix, IndexOutcome, IndexerState, LedgerBound, ListedDid, Network, NodeStorage,
+    OperationHash, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedRecord, Result, StorageOwner,
+    TransactionId, TransactionRecord,
+};
+
+use crate::data::{did, limit, storage_hash};
+use crate::model::{Content, ModelStore};
+
+/// A call that changes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Read {
+    Cursor,
+    Network,
+    Bound,
+    IndexerState,
+    Block(BlockNo),
+    Operations(Option<OperationPosition>, PageLimit),
+    Published(Option<OperationPosition>, PageLimit),
+    Operation(OperationId),
+    Transaction(TransactionId),
+    OperationsOfDid(DidSuffix, Option<OperationPosition>, PageLimit),
+    StorageOwners(Vec<OperationHash>),
+    ListedDid(DidSuffix),
+    ListedDids(Option<OperationPosition>, PageLimit),
+}
+
+/// What a store answers to a [`Read`].
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reading {
+    Cursor(Option<Cursor>),
+    Network(Option<Network>),
+    Bound(LedgerBound),
+    IndexerState(IndexerState),
+    Block(Option<BlockHeader>),
+    Operations(Vec<OperationRecord>),
+    Published(Vec<PublishedRecord>),
+    Operation(Option<OperationRecord>),
+    Transaction(Option<TransactionRecord>),
+    Owners(Vec<StorageOwner>),
+    ListedDid(Option<ListedDid>),
+    ListedDids(Vec<ListedDid>),
+}
+
+impl Read {
+    /// The names of all reading methods.
+    pub(crate) const METHODS: [&'static str; 13] = [
+        "cursor",
+        "network",
+        "bound",
+        "indexer_state",
+        "block",
+        "operations_after",
+        "published_after",
+        "operation",
+        "transaction",
+        "operations_of_did",
+        "storage_owners",
+        "listed_did",
+        "listed_dids_after",
+    ];
+
+    /// The method that is called, as the contract names it.
+    pub(crate) const fn method(&self) -> &'static str {
+        match self {
+            Self::Cursor => "cursor",
+            Self::Network => "network",
+            Self::Bound => "bound",
+            Self::IndexerState => "indexer_state",
+            Self::Block(_) => "block",
+            Self::Operations(..) => "operations_after",
+            Self::Published(..) => "published_after",
+            Self::Operation(_) => "operation",
+            Self::Transaction(_) => "transaction",
+            Self::OperationsOfDid(..) => "operations_of_did",
+            Self::StorageOwners(_) => "storage_owners",
+            Self::ListedDid(_) => "listed_did",
+            Self::ListedDids(..) => "listed_dids_after",
+        }
+    }
+
+    /// Asks a store.
+    pub(crate) async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Reading> {
+        Ok(match self {
+            Self::Cursor => Reading::Cursor(store.cursor().await?),
+            Self::Network => Reading::Network(store.network().await?),
+            Self::Bound => Reading::Bound(store.bound().await?),
+            Self::IndexerState => Reading::IndexerState(store.indexer_state().await?),
+            Self::Block(number) => Reading::Block(store.block(*number).await?),
+            Self::Operations(after, limit) => Reading::Operations(store.operations_after(*after, *limit).await?),
+            Self::Published(after, limit) => Reading::Published(store.published_after(*after, *limit).await?),
+            Self::Operation(id) => Reading::Operation(store.operation(id).await?),
+            Self::Transaction(id) => Reading::Transaction(store.transaction(id).await?),
+            Self::OperationsOfDid(did, after, limit) => {
+                Reading::Operations(store.operations_of_did(did, *after, *limit).await?)
+            }
+            Self::StorageOwners(hashes) => Reading::Owners(store.storage_owners(hashes).await?),
+            Self::ListedDid(did) => Reading::ListedDid(store.listed_did(did).await?),
+            Self::ListedDids(after, limit) => Reading::ListedDids(store.listed_dids_after(*after, *limit).await?),
+        })
+    }
+
+    /// What a store that holds this has to answer.
+    pub(crate) async fn expected(&self, model: &ModelStore) -> Reading {
+        self.ask(model).await.expect("the model answers every read")
+    }
+}
+
+/// A read, and what it has to answer before and after a write; the two differ.
+#[derive(Debug, Clone)]
+pub(crate) struct Telling {
+    pub(crate) read: Read,
+    pub(crate) before: Reading,
+    pub(crate) after: Reading,
+}
+
+/// The reads whose answers differ between two states, at most `each` of a method.
+pub(crate) async fn telling(before: &ModelStore, after: &ModelStore, each: usize) -> Vec<Telling> {
+    let mut found: Vec<Telling> = Vec::new();
+    for read in questions_about(&[before, after]) {
+        let known = found.iter().filter(|known| known.read.method() == read.method());
+        if known.count() >= each {
+            continue;
+        }
+        let (before, after) = (read.expected(before).await, read.expected(after).await);
+        if before != after {
+            found.push(Telling { read, before, after });
+        }
+    }
+    found
+}
+
+/// What is worth asking about any of these states. The last state's things come first.
+pub(crate) fn questions_about(models: &[&ModelStore]) -> Vec<Read> {
+    let mut asked = Vec::new();
+    for model in models.iter().rev() {
+        let reads = questions(&model.content());
+        asked.extend(
+            reads
+                .into_iter()
+                .filter(|read| !asked.contains(read))
+                .collect::<Vec<_>>(),
+        );
+    }
+    asked
+}
+
+/// What is worth asking about a state: every method, about what is stored first, last and in between, and about what is not.
+pub(crate) fn questions(content: &Content) -> Vec<Read> {
+    let positions: Vec<_> = content.positions().into_iter().collect();
+    let (one, two, all) = (limit(1), limit(2), PageLimit::MAX);
+    let starts: Vec<_> = some(&positions);
+    let mut reads = vec![Read::Cursor, Read::Network, Read::Bound, Read::IndexerState];
+    let mut numbers: BTreeSet<BlockNo> = some(&content.blocks.keys().copied().collect::<Vec<_>>())
+        .into_iter()
+        .flat_map(|number| [number.get(), number.get().saturating_add(1)])
+        .filter_map(|number| BlockNo::try_from(number).ok())
+        .collect();
+    numbers.extend(content.cursor.map(|cursor| cursor.block));
+    reads.extend(numbers.into_iter().rev().map(Read::Block));
+    for (after, limit) in [(None, all), (None, one)]
+        .into_iter()
+        .chain(starts.iter().map(|after| (Some(*after), two)))
+    {
+        reads.push(Read::Operations(after, limit));
+        reads.push(Read::Published(after, limit));
+    }
+    for position in &starts {
+        let record = content.record(*position).expect("it is stored");
+        reads.push(Read::Operation(record.id));
+        reads.push(Read::Transaction(record.transaction_id));
+    }
+    reads.push(Read::Operation(OperationId::new([0xee; 32])));
+    reads.push(Read::Transaction(TransactionId::new([0xee; 32])));
+    let dids: BTreeSet<DidSuffix> = content.index.values().filter_map(IndexOutcome::did).collect();
+    let dids: Vec<_> = dids.into_iter().collect();
+    for did in some(&dids).into_iter().chain([did(u64::MAX)]) {
+        reads.push(Read::OperationsOfDid(did, None, all));
+        reads.push(Read::OperationsOfDid(did, None, one));
+        reads.push(Read::ListedDid(did));
+    }
+    if let (Some(did), Some(after)) = (dids.first(), positions.first()) {
+        reads.push(Read::OperationsOfDid(*did, Some(*after), all));
+    }
+    let hashes: BTreeSet<OperationHash> = content
+        .index
+        .values()
+        .filter_map(|outcome| match outcome {
+            IndexOutcome::Storage { operation_hash, .. } => Some(*operation_hash),
+            _ => None,
+        })
+        .collect();
+    let mut hashes: Vec<_> = hashes.into_iter().rev().collect();
+    hashes.push(storage_hash(u64::MAX));
+    reads.push(Read::StorageOwners(hashes));
+    reads.push(Read::ListedDids(None, all));
+    reads.push(Read::ListedDids(None, one));
+    reads.extend(starts.first().map(|after| Read::ListedDids(Some(*after), all)));
+    reads
+}
+
+/// The last, the first, and some between.
+fn some<T: Clone>(items: &[T]) -> Vec<T> {
+    let Some(last) = items.len().checked_sub(1) else {
+        return Vec::new();
+    };
+    let places: BTreeSet<usize> = [0, last / 3, last / 2, last.saturating_sub(1), last].into();
+    places
+        .into_iter()
+        .rev()
+        .filter_map(|place| items.get(place))
+        .cloned()
+        .collect()
+}
