@@ -147,6 +147,8 @@ pub trait DltCursorRepo {
 /// after. A store that was opened to read outlives the writer that it was opened beside, and sees what the next one commits.
 /// Closing or dropping one handle harms no other.
 ///
+/// A write that waits for another one does not block its thread meanwhile: the other may need the thread to end.
+///
 /// A call that is refused, or whose future is dropped, leaves nothing behind: no change, no lock and no connection, not for a
 /// later opening either. A dropped write has happened as a whole or not at all.
 ///

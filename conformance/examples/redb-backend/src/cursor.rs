@@ -22,6 +22,7 @@ impl DltCursorRepo for RedbStore {
                 None => Ok(()),
             }
         })
+        .await
     }
 
     async fn network(&self) -> Result<Option<Network>> {

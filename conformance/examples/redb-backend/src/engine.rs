@@ -45,14 +45,14 @@ impl Engine for RedbEngine {
 struct RedbConfig(PathBuf);
 
 impl RedbConfig {
-    fn open_now(&self, network: Network, access: Access) -> Result<AnyStore> {
+    async fn open_now(&self, network: Network, access: Access) -> Result<AnyStore> {
         if let (Access::Write { migrate: true }, Some(directory)) = (access, self.0.parent()) {
             fs::create_dir_all(directory).map_err(|error| StorageError::Unavailable {
                 retryable: false,
                 detail: format!("the directory {} can't be made: {error}", directory.display()),
             })?;
         }
-        Ok(AnyStore::connected(RedbStore::open(&self.0, network, access)?))
+        Ok(AnyStore::connected(RedbStore::open(&self.0, network, access).await?))
     }
 }
 
@@ -74,13 +74,13 @@ impl StoreConfig for RedbConfig {
     }
 
     fn open(&self, network: Network, access: Access) -> BoxFuture<'_, Result<AnyStore>> {
-        Box::pin(async move { self.open_now(network, access) })
+        Box::pin(self.open_now(network, access))
     }
 
     fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>> {
         Box::pin(async move {
             // redb lets one process open a file for writing, and the others are told that it is busy.
-            let store = self.open_now(network, Access::Write { migrate })?;
+            let store = self.open_now(network, Access::Write { migrate }).await?;
             Ok(Some((store, Box::new(OpenFile) as _)))
         })
     }

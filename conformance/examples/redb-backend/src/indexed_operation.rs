@@ -45,6 +45,7 @@ impl IndexedOperationRepo for RedbStore {
                 watermark: last.or(watermark),
             })
         })
+        .await
     }
 
     async fn operations_of_did(

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use node_storage_contract::{Result, StorageError};
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::block_in_place;
 
 use crate::error::classify;
@@ -36,7 +37,8 @@ pub struct RedbStore(Arc<File>);
 
 enum File {
     Reader(ReadOnlyDatabase),
-    Writer(Database),
+    /// With the turn of a write. redb itself would block the thread of whoever comes second, and with it the one who is to end.
+    Writer(Database, Mutex<()>),
 }
 
 impl RedbStore {
@@ -44,11 +46,13 @@ impl RedbStore {
     ///
     /// # Errors
     /// `ReadOnly` for a store opened to read.
-    fn begin_write(&self) -> Result<WriteTransaction> {
-        let File::Writer(database) = &*self.0 else {
+    async fn begin_write(&self) -> Result<(MutexGuard<'_, ()>, WriteTransaction)> {
+        let File::Writer(database, turn) = &*self.0 else {
             return Err(StorageError::ReadOnly);
         };
-        block_in_place(|| database.begin_write().map_err(classify))
+        let turn = turn.lock().await;
+        let transaction = block_in_place(|| database.begin_write().map_err(classify))?;
+        Ok((turn, transaction))
     }
 
     /// Looks at the state that the last commit left, to the end of `look`.
@@ -56,7 +60,7 @@ impl RedbStore {
         block_in_place(|| {
             let transaction = match &*self.0 {
                 File::Reader(database) => database.begin_read(),
-                File::Writer(database) => database.begin_read(),
+                File::Writer(database, _) => database.begin_read(),
             };
             look(&transaction.map_err(classify)?)
         })
@@ -69,9 +73,9 @@ impl RedbStore {
     ///
     /// # Errors
     /// `ReadOnly` for a store opened to read; what `change` answers, and then nothing is changed.
-    fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+    async fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
+        let (_turn, transaction) = self.begin_write().await?;
         block_in_place(|| {
-            let transaction = self.begin_write()?;
             // A transaction that is dropped is rolled back.
             let answer = change(&transaction)?;
             transaction.commit().map_err(classify)?;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use node_storage_contract::{Access, Network, Result, StorageError};
 use redb::{Builder, ConcurrencyMode, Database, TableHandle, WriteTransaction};
 
+use tokio::sync::Mutex;
+
 use crate::cursor::stored_network;
 use crate::error::classify;
 use crate::tables::{ALL, NETWORK, SINGLETONS, put, to_read, to_write};
@@ -25,11 +27,11 @@ impl RedbStore {
     /// # Errors
     /// `Unavailable` where the file can't be opened, `Busy` where it is open for writing already, `Foreign` for a file of
     /// somebody else, `Migration` for a file without our tables, `WrongNetwork` for a store of another network.
-    pub fn open(path: &Path, network: Network, access: Access) -> Result<Self> {
+    pub async fn open(path: &Path, network: Network, access: Access) -> Result<Self> {
         let file = match access {
             Access::Read => File::Reader(builder().open_read_only(path).map_err(classify)?),
-            Access::Write { migrate: true } => File::Writer(make(path)?),
-            Access::Write { migrate: false } => File::Writer(builder().open(path).map_err(classify)?),
+            Access::Write { migrate: true } => File::Writer(make(path)?, Mutex::default()),
+            Access::Write { migrate: false } => File::Writer(builder().open(path).map_err(classify)?, Mutex::default()),
         };
         let store = Self(Arc::new(file));
         let stored = store.read(|transaction| stored_network(&to_read(transaction, SINGLETONS)?))?;
@@ -39,10 +41,12 @@ impl RedbStore {
                 requested: network,
             }),
             None if access.is_write() => {
-                store.write(|transaction| {
-                    let mut singletons = to_write(transaction, SINGLETONS)?;
-                    put(&mut singletons, NETWORK, network.name().as_bytes())
-                })?;
+                store
+                    .write(|transaction| {
+                        let mut singletons = to_write(transaction, SINGLETONS)?;
+                        put(&mut singletons, NETWORK, network.name().as_bytes())
+                    })
+                    .await?;
                 Ok(store)
             }
             _ => Ok(store),

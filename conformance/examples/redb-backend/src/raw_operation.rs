@@ -23,12 +23,7 @@ use crate::tables::{
 };
 
 impl RawOperationRepo for RedbStore {
-    async fn append(
-        &self,
-        expected: Option<Cursor>,
-        blocks: &[PublishedBlock],
-        cursor: Cursor,
-    ) -> Result<Appended> {
+    async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
         self.write(|transaction| {
             let mut singletons = to_write(transaction, SINGLETONS)?;
@@ -45,11 +40,12 @@ impl RawOperationRepo for RedbStore {
                 operations: addition.operations.len(),
             })
         })
+        .await
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
         // Dropped before the commit, with this future too, it is rolled back.
-        let transaction = self.begin_write()?;
+        let (_turn, transaction) = self.begin_write().await?;
         let mut plan = block_in_place(|| LoadPlan::new(onto, bound_to_write(&transaction)?))?;
         let mut loaded = Appended::default();
         let cursor = loop {

@@ -27,7 +27,7 @@ impl StoreFactory for RedbFactory {
     type Store = RedbStore;
 
     async fn open(&self, network: Network, access: Access) -> Result<RedbStore> {
-        RedbStore::open(&self.file(), network, access)
+        RedbStore::open(&self.file(), network, access).await
     }
 }
 
