@@ -94,6 +94,8 @@ fn cost(case: &Case) -> Cost {
         "storage_chains::chain_of_a_thousand_updates_is_followed",
         "storage_chains::chain_within_one_transaction_is_followed",
     ];
+    /// Those that walk the tables of the contract.
+    const WALKS: &[&str] = &["visibility", "in_flight", "dropped", "refused", "schedules"];
     const HIGHEST: &[&str] = &[
         "load::seventy_thousand_operations_come_in_one_chunk",
         "order::operations_of_a_did_come_by_position",
@@ -103,7 +105,7 @@ fn cost(case: &Case) -> Cost {
     let name = case.to_string();
     if HIGHEST.contains(&name.as_str()) || case.concern == "large_batches" {
         Cost::Highest
-    } else if HIGH.contains(&name.as_str()) {
+    } else if HIGH.contains(&name.as_str()) || WALKS.contains(&case.concern) {
         Cost::High
     } else {
         Cost::Low
