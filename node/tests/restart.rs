@@ -109,3 +109,30 @@ async fn a_database_that_goes_back_under_a_living_node_loses_nothing(
     database.sync(&ledger);
     assert_eq!(database.content().await, undisturbed.content().await);
 }
+
+/// What standard input gave is gone, so that a node that reads it can't go back with the database.
+#[rstest]
+#[tokio::test]
+async fn a_node_that_reads_standard_input_ends_where_the_database_goes_back(
+    #[values(DbBackend::Sqlite, DbBackend::Postgres)] backend: DbBackend,
+) {
+    let Some(database) = Database::fresh(backend).await else {
+        return;
+    };
+    let lines = lines(&blocks(1, 60));
+    let (first, rest) = lines.split_at(80);
+    let (node, mut stdin) = Running::start_with_stdin(database.indexer(Path::new("-"), &[]));
+    node.wait_for("writing");
+    stdin.write_all((first.join("\n") + "\n").as_bytes()).unwrap();
+    database.wait_for_block(38);
+    database.go_back_to(20).await;
+    stdin.write_all((rest.join("\n") + "\n").as_bytes()).unwrap();
+    let outcome = node.end();
+    assert_eq!(outcome.code, Some(1), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("can't be read again from slot"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(database.status()["cursor"]["block_number"].as_u64(), Some(20));
+}

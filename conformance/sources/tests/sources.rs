@@ -7,17 +7,17 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dlt_source::{DltSource, SourceError, SourceEvent};
+use dlt_source::{DltSource, SourceConfig, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
 use dlt_source_file::{FileOptions, FileSource, Input};
-use dlt_source_memory::{DevLedger, MemorySource, Submissions};
+use dlt_source_memory::{DevLedger, MemoryConfig, MemorySource, Submissions};
 use node_service::index::IndexWorker;
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
 use node_storage_contract::{
     Access, AnyStore, BlockNo, Cursor, Network, OperationBytes, PublishedBlock, RawOperationRepo,
 };
-use prism_fixtures::LedgerShape;
+use prism_fixtures::{Identity, LedgerShape};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -200,4 +200,36 @@ async fn block_below_the_cursor_that_is_not_stored_is_a_contradiction() {
         );
         assert!(error.contains(&expected), "{error}");
     }
+}
+
+/// The ledger of `dev` keeps no block. Where the store has lost one, or has others, it can't be read on.
+#[tokio::test]
+async fn ledger_in_memory_is_not_read_again_from_elsewhere() {
+    let index = IndexWorker::new();
+    let (ledger, submissions) = DevLedger::new(index.progress());
+    let config = MemoryConfig::new(submissions, || prism_fixtures::block_time(7));
+    let store = AnyStore::new(Model::default().open(Network::Custom, Access::Read).await.unwrap());
+    let mut source = config.open(None, store.clone()).await.unwrap();
+    let submitting = tokio::spawn(async move {
+        ledger
+            .submit(vec![Identity::new(1, 1).create().bytes.try_into().unwrap()])
+            .await
+    });
+    let last = loop {
+        if let SourceEvent::Blocks { cursor, .. } = source.next().await.unwrap() {
+            break cursor;
+        }
+    };
+    drop(source);
+    submitting.abort();
+    match config.open(None, store.clone()).await {
+        Err(error @ SourceError::Contradiction { .. }) => {
+            assert!(error.to_string().contains("the stored cursor is empty"), "{error}");
+        }
+        other => panic!("no contradiction, but {other:?}"),
+    }
+    assert!(
+        config.open(Some(last), store).await.is_ok(),
+        "where it stood, it goes on"
+    );
 }

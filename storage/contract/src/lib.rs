@@ -13,8 +13,8 @@
 //! * Nothing reads a clock: what is stored is a function of what was published.
 //! * The same cause gives the same [`StorageError`] variant on every backend.
 //!
-//! The judgements that don't need a database ([`AppendPlan`], [`LoadPlan`], [`IndexPlan`], [`Cursor::advance`]) are made
-//! here, once, so that a backend is left with reading, locking and writing.
+//! The judgements that don't need a database ([`AppendPlan`], [`LoadPlan`], [`IndexPlan`], [`CursorMoved::check`],
+//! [`Cursor::advance`]) are made here, once, so that a backend is left with reading, locking and writing.
 
 mod access;
 mod any;

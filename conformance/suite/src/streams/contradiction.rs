@@ -1,6 +1,7 @@
 //! Which refusals have one cause only.
 //!
-//! Where a call contradicts what is stored, or itself, in several ways, the contract does not say which of them a store names.
+//! Where a call contradicts what is stored, or itself, in several ways, the contract orders some of them and leaves others open;
+//! `refused::lowest_of_several_contradictions_is_named` asks for the order.
 //! Where it does so in one way, every store names that one, at the same place. What is said here is on the safe side.
 
 use node_storage_contract::Cursor;
