@@ -49,6 +49,10 @@ report:
     [[ $status = 2 ]] || echo "written to $CONFORMANCE_RESULTS/report.md"
     exit $status
 
+# Which case finds which store that is wrong on purpose: writes conformance/suite/defects.md.
+defects:
+    CONFORMANCE_WRITE_DEFECTS=1 cargo test --quiet --workspace --test defects every_defect_fails_a_case
+
 # Formatting and lints; warnings are errors.
 lint:
     cargo fmt --all --check

@@ -71,7 +71,7 @@ pub(crate) fn cursor_after(blocks: &[PublishedBlock]) -> Cursor {
 
 /// The slot that [`block`] gives this block.
 pub(crate) fn slot_of(number: u64) -> u64 {
-    20 * number + 7
+    number.saturating_mul(20).saturating_add(7).min(SlotNo::MAX.get())
 }
 
 /// A block of two transactions, `absn` 2 and 5, the first with three operations (`osn` 0, 1, 2), the second with two.

@@ -11,6 +11,7 @@ mod answers;
 mod conflicts;
 mod connections;
 mod deliveries;
+mod flaws;
 mod list;
 mod listings;
 mod loads;
@@ -25,6 +26,7 @@ use std::sync::atomic::Ordering;
 
 use node_storage_contract::{Access, BlockHash, BlockNo, Cursor, DltCursorRepo, Network, Result, SlotNo, StorageError};
 
+pub use flaws::{Flaw, Flawed, FlawedStore};
 pub use list::{DEFECTS, Defect, Fault};
 pub use store::DefectiveStore;
 

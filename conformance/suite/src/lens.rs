@@ -4,9 +4,11 @@
 //! answer has to be.
 
 pub(crate) mod author;
+pub(crate) mod differences;
 pub(crate) mod handles;
 pub(crate) mod read;
 pub(crate) mod refusals;
+pub(crate) mod scales;
 pub(crate) mod schedule;
 pub(crate) mod stepped;
 pub(crate) mod write;

@@ -45,7 +45,8 @@ impl Shared {
 pub(crate) struct Content {
     pub(crate) network: Option<Network>,
     pub(crate) cursor: Option<Cursor>,
-    pub(crate) blocks: BTreeMap<BlockNo, Block>,
+    /// Shared with copies, which are many.
+    pub(crate) blocks: BTreeMap<BlockNo, Arc<Block>>,
     /// The lowest position of each operation.
     pub(crate) ids: BTreeMap<OperationId, OperationPosition>,
     pub(crate) index: BTreeMap<OperationPosition, IndexOutcome>,
@@ -315,11 +316,11 @@ impl Content {
         for (key, bytes) in &block.operations {
             self.ids.entry(bytes.id()).or_insert(block.position(*key));
         }
-        self.blocks.insert(block.header.number, block);
+        self.blocks.insert(block.header.number, Arc::new(block));
     }
 
     /// Takes over all chunks of a load, each above the one before, and then its cursor.
-    fn load(&mut self, chunks: &[Vec<PublishedBlock>], cursor: Option<Cursor>) -> Result<Appended> {
+    pub(crate) fn load(&mut self, chunks: &[Vec<PublishedBlock>], cursor: Option<Cursor>) -> Result<Appended> {
         let mut loaded = Appended::default();
         let mut reached = self.cursor;
         let mut delivered = None;
@@ -366,7 +367,7 @@ impl Content {
         Err(Box::new(CursorMoved { expected, stored }).into())
     }
 
-    fn must_hold(&self, expected: LedgerBound) -> Result<()> {
+    pub(crate) fn must_hold(&self, expected: LedgerBound) -> Result<()> {
         let found = self.bound();
         if found == expected {
             return Ok(());

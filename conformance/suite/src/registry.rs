@@ -190,6 +190,9 @@ macro_rules! with_all_cases {
                 first_writing_opening_names_the_network
                 opening_without_migrating_names_the_network
                 another_network_is_refused_naming_both
+                another_network_than_preprod_is_refused
+                another_network_than_preview_is_refused
+                another_network_than_custom_is_refused
                 store_that_nobody_wrote_is_an_empty_store_to_readers
                 store_opened_to_read_refuses_writes
                 reader_that_came_first_sees_what_is_written_later
@@ -262,6 +265,27 @@ macro_rules! with_all_cases {
                 lowest_of_several_contradictions_is_named
                 any_number_of_openings_leaves_nothing_behind
                 refused_opening_of_an_empty_store_names_no_network
+            }
+            differences {
+                appended_block_that_comes_otherwise_is_refused
+                loaded_block_that_comes_otherwise_is_refused
+                block_of_long_ago_that_comes_otherwise_is_refused
+                one_of_thousands_that_comes_otherwise_is_refused
+                block_that_comes_twice_otherwise_is_refused
+                any_other_expected_cursor_is_refused
+                any_other_bound_is_refused_by_a_load
+                two_entries_with_any_difference_are_a_conflict
+                what_is_indexed_stays_whatever_comes_again
+                what_differs_in_anything_is_kept_apart
+            }
+            scales {
+                calls_around_every_limit_are_stored_compared_and_indexed
+                pages_around_every_limit_are_full
+                any_number_of_hashes_is_looked_up_in_one_call
+                values_around_every_size_come_back
+                numbers_around_every_width_keep_value_and_order
+                cursors_around_every_width_are_ordered
+                contradiction_last_in_a_call_of_any_size_is_found
             }
             schedules {
                 two_calls_at_once_are_explained_by_an_order

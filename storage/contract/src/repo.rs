@@ -29,7 +29,8 @@ pub trait RawOperationRepo: Sync {
     /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
     /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
     /// Of several contradictions, those within the call come first, then `CursorMoved`, the cursor's next, then those of blocks in
-    /// their order. Which of several transaction ids that are stored elsewhere is named is left open; the same one each time.
+    /// their order. Within a block: hash, slot and time, then operations by position, then ids of transactions. Which of several
+    /// transaction ids that are stored elsewhere is named is left open; the same one each time.
     fn append(
         &self,
         expected: Option<Cursor>,

@@ -119,10 +119,39 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
         }
         handles.last = format!("{}, dropped at {dropped} of its steps", short(kind));
         handles.look().await;
+        drop_often(&mut handles, *kind).await;
+        handles.look().await;
         handles.reopen().await;
         handles.look().await;
     }
     handles.close().await;
+}
+
+/// Drops far more writes of a kind than any store has connections, each few of them from one state.
+async fn drop_often<F: StoreFactory>(handles: &mut Handles<'_, F>, kind: Kind) {
+    const ROUNDS: usize = 12;
+    const EACH: usize = 5;
+    for round in 0..ROUNDS {
+        if is_indexed(&handles.model) {
+            let write = Kind::Append.next(&handles.model);
+            handles.write(round, &write).await;
+        }
+        let write = kind.next(&handles.model);
+        let (after, expected) = write.expected(&handles.model).await;
+        for steps in 1..=EACH {
+            let (_, store) = handles.writer(round + steps);
+            let mut call = Stepped::new(write.ask(store));
+            while call.polls < steps && !call.step().await {}
+        }
+        let what = format!("{} that was dropped {EACH} times, in round {round}", write.describe());
+        repeat(&write, &expected, &after, handles.writer(round).1, &what).await;
+        handles.model = after;
+    }
+    handles.last = format!(
+        "{} writes of the kind {}, dropped after one to {EACH} steps",
+        ROUNDS * EACH,
+        short(&kind)
+    );
 }
 
 /// Whether there is nothing to index.

@@ -39,27 +39,56 @@ pub async fn opening_without_migrating_names_the_network(factory: &impl StoreFac
     }
 }
 
-/// Opening with another network is refused, naming both, to write and to read, and nothing is changed.
+/// Opening a store of mainnet with another network is refused, naming both, to write and to read, and nothing is changed.
 pub async fn another_network_is_refused_naming_both(factory: &impl StoreFactory) {
-    let all = blocks([1, 2]);
-    let store = factory.open(Network::Mainnet, WRITE).await.unwrap();
-    append(&store, &all).await;
+    is_of_no_other_network(factory, Network::Mainnet).await;
+}
+
+/// Opening a store of preprod with another network is refused.
+pub async fn another_network_than_preprod_is_refused(factory: &impl StoreFactory) {
+    is_of_no_other_network(factory, Network::Preprod).await;
+}
+
+/// Opening a store of preview with another network is refused.
+pub async fn another_network_than_preview_is_refused(factory: &impl StoreFactory) {
+    is_of_no_other_network(factory, Network::Preview).await;
+}
+
+/// Opening a store of a custom network with another one is refused.
+pub async fn another_network_than_custom_is_refused(factory: &impl StoreFactory) {
+    is_of_no_other_network(factory, Network::Custom).await;
+}
+
+/// A store that is filled as one of this network can be opened as one of no other, in no way; and as one of this, in every way.
+async fn is_of_no_other_network(factory: &impl StoreFactory, network: Network) {
+    let accesses = [WRITE, Access::Write { migrate: false }, Access::Read];
+    let store = factory.open(network, WRITE).await.unwrap();
+    append(&store, &blocks([1, 2])).await;
     let before = observe(&store).await;
     factory.close(store).await;
-    for other in [Network::Preprod, Network::Preview, Network::Custom] {
-        for access in [WRITE, Access::Write { migrate: false }, Access::Read] {
-            match factory.open(other, access).await {
-                Err(StorageError::WrongNetwork { stored, requested }) => {
-                    assert_eq!((stored, requested), (Network::Mainnet, other));
+    for round in 0..2 {
+        for other in Network::ALL.into_iter().filter(|other| *other != network) {
+            for access in accesses {
+                match factory.open(other, access).await {
+                    Err(StorageError::WrongNetwork { stored, requested }) => {
+                        assert_eq!((stored, requested), (network, other), "{access:?} in round {round}");
+                    }
+                    Err(error) => panic!("not WrongNetwork: {error}"),
+                    Ok(_) => panic!("a store of {network} was opened as one of {other}, {access:?} in round {round}"),
                 }
-                Err(error) => panic!("not WrongNetwork: {error}"),
-                Ok(_) => panic!("a store of mainnet was opened as one of {other}"),
             }
         }
+        for access in accesses {
+            let store = factory.open(network, access).await.unwrap();
+            assert_eq!(
+                store.network().await.unwrap(),
+                Some(network),
+                "{access:?} in round {round}"
+            );
+            assert_answers(&store, &before).await;
+            factory.close(store).await;
+        }
     }
-    let store = factory.open(Network::Mainnet, WRITE).await.unwrap();
-    assert_eq!(store.network().await.unwrap(), Some(Network::Mainnet));
-    assert_answers(&store, &before).await;
 }
 
 /// Opened to read before anybody wrote, a store has no network and is an empty store.

@@ -1,6 +1,7 @@
 //! Writes that do not change what they should. Each function is the work of one transaction.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use node_storage_contract::{
     Appended, BlockNo, BlockTime, Conflict, ConflictReason, Cursor, CursorMoved, IndexEntry, IndexOutcome, Indexed,
@@ -150,15 +151,15 @@ fn after_append(
     match fault {
         Fault::StoresEmptyBlocks => {
             for block in delivered {
-                if let std::collections::btree_map::Entry::Vacant(e) = content.blocks.entry(block.number) {
-                    e.insert(Block::delivered(block)?);
+                if let std::collections::btree_map::Entry::Vacant(new) = content.blocks.entry(block.number) {
+                    new.insert(Arc::new(Block::delivered(block)?));
                 }
             }
         }
         Fault::StoresRepeatedOperationOnce => {
             let Content { blocks, ids, .. } = content;
             for (number, block) in blocks {
-                block.operations.retain(|(absn, osn), bytes| {
+                Arc::make_mut(block).operations.retain(|(absn, osn), bytes| {
                     let position = OperationPosition {
                         block: *number,
                         absn: *absn,
@@ -190,7 +191,7 @@ fn after_append(
 
 fn set_times(content: &mut Content, numbers: &[BlockNo], times: impl Iterator<Item = BlockTime>) {
     for (number, time) in numbers.iter().zip(times) {
-        if let Some(block) = content.blocks.get_mut(number) {
+        if let Some(block) = content.blocks.get_mut(number).map(Arc::make_mut) {
             block.header.time = time;
         }
     }
@@ -266,7 +267,7 @@ fn mend_block(fault: Fault, conflict: &Conflict, content: &mut Content, delivere
     };
     let Ok(new) = Block::delivered(block) else { return false };
     let is_elsewhere = matches!(conflict.reason, ConflictReason::TransactionElsewhere { .. });
-    match (fault, content.blocks.get_mut(&number)) {
+    match (fault, content.blocks.get_mut(&number).map(Arc::make_mut)) {
         (Fault::ReplacesStoredBlock, Some(known)) => *known = new,
         (Fault::AddsRowsToStoredBlock, Some(known)) => {
             for (absn, id) in new.transactions {
@@ -513,7 +514,7 @@ pub(super) fn uncommitted(fault: Fault, before: &Content, changed: &Content) -> 
     if fault == Fault::StoresOperationsOneByOne {
         for (number, block) in &mut shown.blocks {
             if !before.blocks.contains_key(number) {
-                block.operations.pop_last();
+                Arc::make_mut(block).operations.pop_last();
             }
         }
     }

@@ -62,7 +62,7 @@ impl Kind {
                 Write::Append(stored, new, cursor(slot_of(next + 12), next + 12))
             }
             Self::AppendAgain => {
-                let again = content.blocks.values().next_back().map(crate::model::Block::published);
+                let again = content.blocks.values().next_back().map(|block| block.published());
                 let blocks: Vec<_> = [self::new(&content, next + 1)].into_iter().chain(again).collect();
                 let at = cursor_after(&blocks);
                 Write::Append(stored, blocks, at)

@@ -10,7 +10,7 @@ use node_storage_contract::{
 };
 
 use crate::factory::open;
-use crate::model::{Model, ModelStore};
+use crate::model::{Content, Model, ModelStore};
 
 /// A call that changes what is stored, or is refused.
 #[derive(Debug, Clone)]
@@ -165,8 +165,13 @@ impl Chunks {
 
 /// A model of its own in the state of this one.
 pub(crate) async fn copy(model: &ModelStore) -> ModelStore {
-    let copy = open(&Model::default()).await;
     let content = model.content().clone();
-    *copy.content() = content;
-    copy
+    of_content(content).await
+}
+
+/// A model of its own that holds this.
+pub(crate) async fn of_content(content: Content) -> ModelStore {
+    let model = open(&Model::default()).await;
+    *model.content() = content;
+    model
 }
