@@ -10,7 +10,9 @@ use crate::{BoundMismatch, Cursor, CursorMoved, Network};
 /// Result of a storage method.
 pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 
-/// Why a store did not do what it was asked. Whatever the variant, a failed write has changed nothing.
+/// Why a store did not do what it was asked. A refused write has changed nothing. Where the connection to a server breaks while it
+/// commits, `Unavailable` may stand for a write that has happened, as a whole: repeating it tells, since it names the cursor that
+/// it expects, or passes over what is indexed.
 ///
 /// "Not found" is not an error: look-ups answer `None` or an empty list.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,10 @@ pub trait RawOperationRepo: Sync {
     /// cursor would pass what was lost.
     ///
     /// `blocks`, their transactions and operations come in any order; those without operations store nothing. A block above the
-    /// stored cursor is added; a stored block delivered again with identical content is a no-op; both may come in one call.
-    /// `cursor` stands at the last block of the call or above; where the stored cursor is higher, that one stays.
+    /// stored cursor is added; a stored block delivered again with identical content is a no-op; both may come in one call. What
+    /// comes twice within the call, a number, an `absn` or an `osn`, is one where both are alike. `cursor` stands at the last block
+    /// of the call or above; where the stored cursor is higher, that one stays. The answer counts what was added; a block without
+    /// operations is not among it.
     ///
     /// # Errors
     /// `CursorMoved` where another cursor than `expected` is stored, even if the call would change nothing.
@@ -28,7 +30,8 @@ pub trait RawOperationRepo: Sync {
     /// added or changed in a stored block; a block with operations at or below the stored cursor that is not stored; one number
     /// twice in the call with different content; a transaction id at a second position; numbers and slots that do not ascend
     /// together; a cursor below the call's last block, or one that [`Cursor::advance`] refuses. Then nothing of the call is stored.
-    /// Of several contradictions, those within the call come first, then `CursorMoved`, the cursor's next, then those of blocks in
+    /// Of several contradictions, those within the call come first (what comes twice with different content, then slots, then
+    /// transaction ids, then the cursor below the blocks), then `CursorMoved`, the cursor's next, then those of blocks in
     /// their order. Within a block: hash, slot and time, then operations by position, then ids of transactions. Which of several
     /// transaction ids that are stored elsewhere is named is left open; the same one each time.
     fn append(
@@ -42,12 +45,15 @@ pub trait RawOperationRepo: Sync {
     ///
     /// It commits once the source has come to its end; an error of the source, or of the store, leaves everything as it was, and so
     /// does dropping the future before the end. Until the commit, nobody sees anything of it; every other write waits, `index`
-    /// too. The store is judged before the source is asked for anything. One chunk of the source is held at a time.
+    /// too. Reads do not wait for it. The store is judged before the source is asked for anything. One chunk of the source is held
+    /// at a time; a chunk may be empty. Where the source ends with a cursor and without a block, the cursor moves as
+    /// [`Cursor::advance`] says. The answer counts what all chunks have added, as that of `append` does.
     ///
     /// # Errors
     /// `BoundMismatch` for a store that holds something else than `onto`. `Conflict`, naming the position, for a block with
-    /// operations that does not stand above the stored cursor and the chunks before, for contradictions as `append` finds them, and
-    /// for a cursor below the last block. Errors of the source as they are.
+    /// operations that does not stand above the stored cursor and the chunks before, for contradictions as `append` finds them
+    /// (a transaction id that is stored, or came in a chunk before, too), and for a cursor below the last block. Errors of the source
+    /// as they are.
     fn load<L: LoadSource>(
         &self,
         onto: LedgerBound,
@@ -90,8 +96,9 @@ pub trait IndexedOperationRepo {
     /// Adds index entries and moves the watermark to the last of them, in one transaction.
     ///
     /// The entries, in any order, cover a contiguous run of stored operations that starts at or below the one after the
-    /// watermark. Those at or below the watermark are passed over, whatever they say; the rest is added. Every outcome passes the
-    /// watermark, ignored and undecodable operations too. A DID that an entry lists keeps its lowest position.
+    /// watermark. Those at or below the watermark are part of the run and otherwise passed over, whatever they say; the rest is
+    /// added. Every outcome passes the watermark, ignored and undecodable operations too. A DID that an entry lists keeps its lowest
+    /// position. A batch without entries changes nothing, and the answer names the watermark.
     ///
     /// # Errors
     /// `Conflict`, naming the position, for an operation that the run leaves out, an entry for a position where nothing is
@@ -106,7 +113,8 @@ pub trait IndexedOperationRepo {
         limit: PageLimit,
     ) -> impl Future<Output = Result<Vec<OperationRecord>>> + Send;
 
-    /// For each of these hashes that an indexed storage operation has: the lowest position of one, and its owner. By position.
+    /// For each of these hashes that an indexed storage operation has: the lowest position of one, and its owner. By position. There
+    /// may be any number of hashes, and some of them twice; each owner is answered once.
     fn storage_owners(&self, hashes: &[OperationHash]) -> impl Future<Output = Result<Vec<StorageOwner>>> + Send;
 
     /// The DID, if an indexed operation validly created it.
@@ -148,12 +156,15 @@ pub trait DltCursorRepo {
 /// after. A store that was opened to read outlives the writer that it was opened beside, and sees what the next one commits.
 /// Closing or dropping one handle harms no other.
 ///
-/// A write that waits for another one does not block its thread meanwhile: the other may need the thread to end.
+/// A write that waits for another one does not block its thread meanwhile: the other may need the thread to end. It may give up
+/// after a time-out, and then answers `Busy`. A read waits for no write.
+///
+/// Clones are one opening; whether a store can be opened to write twice at once is left open: a backend may answer `Busy`.
 ///
 /// A call that is refused, or whose future is dropped, leaves nothing behind: no change, no lock and no connection, not for a
 /// later opening either. A dropped write has happened as a whole or not at all.
 ///
-/// One that was opened to read answers `ReadOnly` to every write. To a call that contradicts itself it may answer `Conflict`
+/// One that was opened to read answers `ReadOnly` to every write, to one that would change nothing too. To a call that contradicts itself it may answer `Conflict`
 /// instead: whether the call or the access is judged first is left open, and either way nothing changes.
 pub trait NodeStorage:
     RawOperationRepo + IndexedOperationRepo + IndexerStateRepo + DltCursorRepo + Clone + Send + Sync + 'static
