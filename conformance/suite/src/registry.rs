@@ -272,6 +272,7 @@ macro_rules! with_all_cases {
                 content_of_any_refused_call_is_forgotten
                 any_number_of_refusals_leaves_nothing_behind
                 any_number_of_writes_to_a_reader_leaves_nothing_behind
+                any_number_of_reads_leaves_nothing_behind
                 lowest_of_several_contradictions_is_named
                 one_of_several_known_transactions_is_named_each_time
                 any_number_of_openings_leaves_nothing_behind

@@ -212,7 +212,14 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
                 write.method()
             );
             let reads: Vec<_> = telling.into_iter().map(|telling| telling.read).collect();
-            handles.glance(&reads).await;
+            let (handle, store) = handles.nth(steps);
+            look(
+                store,
+                &reads,
+                &handles.model,
+                &format!("after {}, through {handle}", handles.last),
+            )
+            .await;
             steps += if steps < EACH_STEP { 1 } else { ONE_IN };
         }
         handles.last = format!("{}, dropped at {dropped} of its steps", short(kind));

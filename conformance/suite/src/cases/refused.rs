@@ -16,6 +16,9 @@ use crate::streams::short;
 /// More often than any pool has connections.
 const OFTEN: usize = 50;
 
+/// Each takes several connections where there is a pool.
+const OPENINGS: usize = 30;
+
 async fn with_base<F: StoreFactory>(factory: &F) -> Handles<'_, F> {
     let mut handles = Handles::open(factory).await;
     for (step, write) in base().iter().enumerate() {
@@ -247,12 +250,39 @@ pub async fn one_of_several_known_transactions_is_named_each_time(factory: &impl
     handles.close().await;
 }
 
+/// Reads that find what they ask for, far more often than there are connections, leave nothing behind: pages that are full, too.
+pub async fn any_number_of_reads_leaves_nothing_behind(factory: &impl StoreFactory) {
+    const READS: usize = 1_100;
+    let handles = with_base(factory).await;
+    let reads = questions(&handles.model.content());
+    for method in crate::lens::read::Read::METHODS {
+        // Those that answer little are answered fast.
+        let Some(read) = reads.iter().rfind(|read| read.method() == method && read.is_brief()) else {
+            continue;
+        };
+        let expected = read.expected(&handles.model).await;
+        for round in 0..READS {
+            let (handle, store) = handles.writer(0);
+            match read.ask(store).await {
+                Ok(found) if found == expected => {}
+                answer => panic!(
+                    "{method}, asked for time {round} through {handle}, answers {} instead of {}",
+                    short(&answer),
+                    short(&expected)
+                ),
+            }
+        }
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
 /// Openings with every network and to every end, accepted and refused, far more often than any limit: none leaves anything
 /// behind, for those that are open or for later ones.
 pub async fn any_number_of_openings_leaves_nothing_behind(factory: &impl StoreFactory) {
     let mut handles = with_base(factory).await;
     let accesses = [Access::Read, WRITE, Access::Write { migrate: false }];
-    for round in 0..OFTEN {
+    for round in 0..OPENINGS {
         let others: Vec<_> = Network::ALL.into_iter().filter(|network| *network != NETWORK).collect();
         let requested = others[round % others.len()];
         // Beside one that writes, only those that read are opened.
@@ -279,7 +309,7 @@ pub async fn any_number_of_openings_leaves_nothing_behind(factory: &impl StoreFa
     handles.look().await;
     let model = handles.model.clone();
     handles.close().await;
-    for round in 0..OFTEN {
+    for round in 0..OPENINGS {
         let requested = Network::ALL[round % 4];
         let access = accesses[round % 3];
         if let Some(store) = open_as(factory, requested, access, round).await {

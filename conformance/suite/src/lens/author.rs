@@ -29,14 +29,15 @@ pub(crate) enum Kind {
     IndexAll,
     /// The cursor.
     Move,
-    /// One block with more operations than a chunk of a thousand has; not among [`Kind::ALL`], since it takes long.
+    /// More blocks, and in the last of them more operations, than a chunk of a thousand has; not among [`Kind::ALL`], since it takes
+    /// long.
     AppendLarge,
     /// The same by a load.
     LoadLarge,
 }
 
-/// How many operations a large write has.
-pub(crate) const LARGE: u64 = 1_050;
+/// How many blocks a large write has, and how many operations the last one.
+const LARGE: u64 = 1_050;
 
 impl Kind {
     pub(crate) const ALL: [Self; 9] = [
@@ -94,12 +95,12 @@ impl Kind {
                 Write::Index(batch)
             }
             Self::AppendLarge => {
-                let new = [large(next)];
+                let new = large(next);
                 let at = cursor_after(&new);
-                Write::Append(stored, new.to_vec(), at)
+                Write::Append(stored, new, at)
             }
             Self::LoadLarge => {
-                let chunks = vec![vec![large(next)]];
+                let chunks = vec![large(next)];
                 Write::Load(content.bound(), Chunks::new(chunks, End::AtLastBlock))
             }
             Self::Move => Write::AdvanceCursor(stored, cursor(slot_of(next), next)),
@@ -107,10 +108,15 @@ impl Kind {
     }
 }
 
-/// A block of one transaction of [`LARGE`] operations.
-fn large(number: u64) -> PublishedBlock {
-    let operations = (0..LARGE).map(|index| (osn(index), bytes([number.to_be_bytes(), index.to_be_bytes()].concat())));
-    block_with(number, vec![transaction_of(number, absn(1), operations)])
+/// [`LARGE`] blocks of one operation, and one of that many.
+fn large(first: u64) -> Vec<PublishedBlock> {
+    let of = |number: u64, operations: u64| {
+        let content = |index: u64| bytes([number.to_be_bytes(), index.to_be_bytes()].concat());
+        let operations = (0..operations).map(|index| (osn(index), content(index)));
+        block_with(number, vec![transaction_of(number, absn(1), operations)])
+    };
+    let small = (first..first + LARGE).map(|number| of(number, 1));
+    small.chain([of(first + LARGE, LARGE)]).collect()
 }
 
 /// A block whose second transaction has an operation that was published before, if any was.

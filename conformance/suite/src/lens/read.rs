@@ -83,6 +83,18 @@ impl Read {
         }
     }
 
+    /// Whether a few rows answer it, however much is stored.
+    pub(crate) fn is_brief(&self) -> bool {
+        match self {
+            Self::Operations(_, limit)
+            | Self::Published(_, limit)
+            | Self::OperationsOfDid(_, _, limit)
+            | Self::ListedDids(_, limit) => *limit != PageLimit::MAX,
+            Self::Transaction(_) | Self::StorageOwners(_) => false,
+            _ => true,
+        }
+    }
+
     /// Asks a store.
     pub(crate) async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Reading> {
         Ok(match self {
@@ -136,15 +148,7 @@ pub(crate) async fn telling(before: &ModelStore, after: &ModelStore, each: usize
 
 /// Those that are answered by a few rows.
 pub(crate) fn brief(telling: Vec<Telling>) -> Vec<Telling> {
-    let is_brief = |telling: &Telling| match &telling.read {
-        Read::Operations(_, limit)
-        | Read::Published(_, limit)
-        | Read::OperationsOfDid(_, _, limit)
-        | Read::ListedDids(_, limit) => *limit != PageLimit::MAX,
-        Read::Transaction(_) | Read::StorageOwners(_) => false,
-        _ => true,
-    };
-    telling.into_iter().filter(is_brief).collect()
+    telling.into_iter().filter(|telling| telling.read.is_brief()).collect()
 }
 
 /// What is worth asking about any of these states. The last state's things come first.
