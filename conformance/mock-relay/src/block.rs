@@ -66,6 +66,8 @@ pub struct MockTransaction {
     pub auxiliary_data: Option<Vec<u8>>,
     /// Whether its scripts succeeded. Blocks before the Alonzo era can't say otherwise.
     pub is_valid: bool,
+    /// A further member of its body: a key and its value, in CBOR.
+    pub member: Option<Vec<u8>>,
 }
 
 impl MockTransaction {
@@ -74,6 +76,7 @@ impl MockTransaction {
         Self {
             auxiliary_data: Some(auxiliary_data(era, metadata)),
             is_valid: true,
+            member: None,
         }
     }
 
@@ -82,6 +85,7 @@ impl MockTransaction {
         Self {
             auxiliary_data: None,
             is_valid: true,
+            member: None,
         }
     }
 }
@@ -251,12 +255,16 @@ fn parts(era: Era, bodies: &[Vec<u8>], count: u64, transactions: &[MockTransacti
 fn transaction_body(seed: u64, number: u64, index: u64, transaction: &MockTransaction) -> Vec<u8> {
     let spent = hash(format!("{seed} {number} {index}").as_bytes());
     cbor(|encoder| {
-        encoder.map(3 + u64::from(transaction.auxiliary_data.is_some()))?;
+        let members = 3 + u64::from(transaction.auxiliary_data.is_some()) + u64::from(transaction.member.is_some());
+        encoder.map(members)?;
         encoder.u8(0)?.array(1)?.array(2)?.bytes(&spent)?.u8(0)?;
         encoder.u8(1)?.array(1)?.array(2)?.bytes(&[0x61; 29])?.u64(1_000_000)?;
         encoder.u8(2)?.u64(170_000)?;
         if let Some(data) = &transaction.auxiliary_data {
             encoder.u8(7)?.bytes(&hash(data))?;
+        }
+        if let Some(member) = &transaction.member {
+            encoder.writer_mut().extend_from_slice(member);
         }
         Ok(())
     })

@@ -13,6 +13,9 @@ use crate::Point;
 use crate::network::byron_slot;
 use crate::point::shown;
 
+/// The number of the Conway era in chain-sync.
+const CONWAY: u8 = 6;
+
 /// What is kept of a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
@@ -36,6 +39,13 @@ impl Header {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn decode(content: &HeaderContent) -> Result<Self, String> {
+        // The decoder takes every later era for Conway.
+        if content.variant > CONWAY {
+            return Err(format!(
+                "a header is of era {}, which this node does not know",
+                content.variant
+            ));
+        }
         let subtag = content.byron_prefix.map(|(kind, _size)| kind);
         let header = MultiEraHeader::decode(content.variant, subtag, &content.cbor)
             .map_err(|error| format!("a header does not decode: {error}"))?;

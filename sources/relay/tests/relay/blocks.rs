@@ -65,7 +65,7 @@ async fn what_holds_no_operations_is_passed_over() {
     let transactions = [
         MockTransaction {
             auxiliary_data: Some(vec![0xd9, 0x01, 0x03, 0xa0]),
-            is_valid: true,
+            ..MockTransaction::plain()
         },
         MockTransaction::with_metadata(Era::Babbage, &other_label),
         MockTransaction::with_metadata(Era::Babbage, &metadata(&[])),
@@ -107,6 +107,29 @@ async fn a_transaction_that_failed_its_scripts_publishes_nothing() {
             .collect();
         assert_eq!(places, [0, 2], "{era:?}");
     }
+}
+
+/// There are blocks on the ledger with a transaction that only a lenient decoder takes, such as one whose stake credential is too
+/// long. They are read like any other.
+#[tokio::test]
+async fn a_transaction_is_not_looked_into_further_than_needed() {
+    let relay = MockRelay::start(MAGIC).await;
+    // {4: [[2, [0, h'29 bytes'], h'28 bytes']]}: a delegation.
+    let member = [
+        &[0x04, 0x81, 0x83, 0x02, 0x82, 0x00, 0x58, 29][..],
+        &[1; 29],
+        &[0x58, 28],
+        &[2; 28],
+    ]
+    .concat();
+    let odd = MockTransaction {
+        member: Some(member),
+        ..MockTransaction::with_metadata(Era::Conway, &metadata(&[operation(1, 1)]))
+    };
+    relay.publish(Era::Conway, (1, 20), 1, &[odd]);
+    let mut reading = Reading::open(options(&[&relay]), None).await;
+    reading.read_to(1).await;
+    assert_eq!(reading.operations(), [operation(1, 1)]);
 }
 
 /// An epoch boundary of the Byron era has the number of the block before it and no content: it is no block for a store.
