@@ -87,6 +87,7 @@ async fn what_holds_no_operations_is_passed_over() {
 }
 
 /// A transaction whose scripts failed publishes nothing, and still counts for the index of those after it.
+// edge-cases.md#o23
 #[tokio::test]
 async fn a_transaction_that_failed_its_scripts_publishes_nothing() {
     for era in [Era::Alonzo, Era::Babbage, Era::Conway] {
@@ -109,17 +110,17 @@ async fn a_transaction_that_failed_its_scripts_publishes_nothing() {
     }
 }
 
-/// There are blocks on the ledger with a transaction that only a lenient decoder takes, such as one whose stake credential is too
-/// long. They are read like any other.
+/// There are blocks on the ledger with a transaction that only a lenient decoder takes, such as block 3788477 of the preview network,
+/// where the key hash of a pool is twice as long as it should be. They are read like any other.
 #[tokio::test]
 async fn a_transaction_is_not_looked_into_further_than_needed() {
     let relay = MockRelay::start(MAGIC).await;
-    // {4: [[2, [0, h'29 bytes'], h'28 bytes']]}: a delegation.
+    // {4: [[2, [0, h'28 bytes'], h'56 bytes']]}: a delegation.
     let member = [
-        &[0x04, 0x81, 0x83, 0x02, 0x82, 0x00, 0x58, 29][..],
-        &[1; 29],
-        &[0x58, 28],
-        &[2; 28],
+        &[0x04, 0x81, 0x83, 0x02, 0x82, 0x00, 0x58, 28][..],
+        &[1; 28],
+        &[0x58, 56],
+        &[2; 56],
     ]
     .concat();
     let odd = MockTransaction {

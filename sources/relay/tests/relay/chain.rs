@@ -29,6 +29,7 @@ fn point_of(block: &MockBlock) -> Point {
     Point::of(cursor_at(block))
 }
 
+// edge-cases.md#o24
 #[tokio::test]
 async fn a_rollback_within_the_confirmations_leaves_no_trace() {
     let relay = MockRelay::start(MAGIC).await;
@@ -47,6 +48,7 @@ async fn a_rollback_within_the_confirmations_leaves_no_trace() {
     assert!(reading.errors.is_empty(), "{:?}", reading.errors);
 }
 
+// edge-cases.md#o24
 #[tokio::test]
 async fn a_deeper_rollback_is_a_contradiction_that_names_both_points() {
     let relay = MockRelay::start(MAGIC).await;
@@ -110,6 +112,7 @@ async fn a_relay_below_the_cursor_is_waited_for() {
     );
 }
 
+// edge-cases.md#o21
 #[tokio::test]
 async fn the_block_of_the_starting_point_is_not_delivered() {
     let relay = MockRelay::start(MAGIC).await;
@@ -182,7 +185,6 @@ async fn no_more_is_fetched_at_once_than_a_delivery_may_hold() {
     assert_eq!(relay.largest_range(), 1);
 }
 
-/// Slots may be far apart, and numbers may not.
 #[tokio::test]
 async fn waiting_for_more_is_told_once() {
     let relay = MockRelay::start(MAGIC).await;
