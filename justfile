@@ -11,7 +11,7 @@ default:
 # Fast checks: format, lints, unit tests, the suite on the model and on SQLite.
 test: lint
     TEST_BACKENDS=model,sqlite ci/tests-and-report "{{ results }}" "model sqlite postgres" \
-        -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command) | package(dialect-parity) & kind(test))'
+        -E 'not (test(/postgres/) | binary(/postgres/) | test(/^db_?sync::/) | package(test-databases) & binary(command) | package(dialect-parity) & kind(test))'
 
 # Everything on the model, SQLite and PostgreSQL; the last line says how many cases passed on each.
 test-all-backends:
@@ -68,6 +68,7 @@ check-features:
     cargo clippy --quiet -p node-storage-conformance -- -D warnings
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
+    cargo check --quiet -p neoprism-node --no-default-features --features sqlite,dbsync
 
 # The oldest Rust that Cargo.toml promises (rust-version) compiles everything; rustup gets it.
 check-msrv:

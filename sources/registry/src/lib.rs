@@ -9,6 +9,8 @@ pub const SOURCES: &[&dyn SourceKind] = &[
     &dlt_source_file::FileKind,
     #[cfg(feature = "relay")]
     &dlt_source_relay::RelayKind,
+    #[cfg(feature = "dbsync")]
+    &dlt_source_dbsync::DbSyncKind,
 ];
 
 /// The source with this name.
