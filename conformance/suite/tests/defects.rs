@@ -158,9 +158,6 @@ Each is found by the case beside it, or by each of several. The first ones were 
 that `defects/flaws.rs` makes out of tables: no case was made for one of these. `just defects` keeps what is still so, works out
 the rest and writes it here; without this file, all of it.
 
-";
-
-const COLUMNS: &str = "\
 | what is wrong | forbidden by | found by |
 |---|---|---|
 ";
@@ -180,7 +177,7 @@ fn read_table(text: &str, wrongs: &[Wrong]) -> Finds {
 }
 
 fn write_table(wrongs: &[Wrong], finds: &Finds) -> String {
-    let mut table = COLUMNS.to_owned();
+    let mut table = HEAD.to_owned();
     for (place, wrong) in wrongs.iter().enumerate() {
         for (_, case) in finds.iter().filter(|(of, _)| *of == place) {
             writeln!(table, "| {} | line {} | {case} |", wrong.text, wrong.line).unwrap();
@@ -269,7 +266,7 @@ fn every_defect_fails_a_case_and_every_case_finds_a_defect() {
     let finds = complete(&wrongs, known);
     let table = write_table(&wrongs, &finds);
     if is_written {
-        fs::write(table_path(), format!("{HEAD}{table}")).unwrap();
+        fs::write(table_path(), &table).unwrap();
     }
     if let Some(directory) = env::var_os("CONFORMANCE_RESULTS") {
         fs::create_dir_all(&directory).unwrap();
@@ -291,7 +288,7 @@ fn every_defect_fails_a_case_and_every_case_finds_a_defect() {
         "defects that fail no case: {survivors:#?}\ncases that find no defect: {useless:#?}"
     );
     assert!(
-        is_written || (format!("{HEAD}{table}") == committed && !is_stale),
+        is_written || (table == committed && !is_stale),
         "conformance/suite/defects.md does not say what finds what; run `just defects`, and read what changes"
     );
 }

@@ -3,9 +3,7 @@
 use node_storage_contract::{IndexEntry, IndexOutcome, OperationPosition, PublishedBlock, Reason};
 
 use super::write::{Chunks, End, Write};
-use crate::data::{
-    absn, block, block_with, bytes, cursor, cursor_after, ignored, of_did, of_storage, osn, slot_of, transaction_of,
-};
+use crate::data::{block, bytes, cursor, cursor_after, ignored, of_did, of_storage, slot_of};
 use crate::model::{Content, ModelStore};
 
 /// The kinds of accepted writes: each method, with little and with much.
@@ -29,14 +27,7 @@ pub(crate) enum Kind {
     IndexAll,
     /// The cursor.
     Move,
-    /// One block with more operations than a chunk of a thousand has; not among [`Kind::ALL`], since it takes long.
-    AppendLarge,
-    /// The same by a load.
-    LoadLarge,
 }
-
-/// How many operations a large write has.
-pub(crate) const LARGE: u64 = 1_050;
 
 impl Kind {
     pub(crate) const ALL: [Self; 9] = [
@@ -93,24 +84,9 @@ impl Kind {
                 batch.extend(batch.last().cloned());
                 Write::Index(batch)
             }
-            Self::AppendLarge => {
-                let new = [large(next)];
-                let at = cursor_after(&new);
-                Write::Append(stored, new.to_vec(), at)
-            }
-            Self::LoadLarge => {
-                let chunks = vec![vec![large(next)]];
-                Write::Load(content.bound(), Chunks::new(chunks, End::AtLastBlock))
-            }
             Self::Move => Write::AdvanceCursor(stored, cursor(slot_of(next), next)),
         }
     }
-}
-
-/// A block of one transaction of [`LARGE`] operations.
-fn large(number: u64) -> PublishedBlock {
-    let operations = (0..LARGE).map(|index| (osn(index), bytes([number.to_be_bytes(), index.to_be_bytes()].concat())));
-    block_with(number, vec![transaction_of(number, absn(1), operations)])
 }
 
 /// A block whose second transaction has an operation that was published before, if any was.
