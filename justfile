@@ -11,16 +11,11 @@ default:
 # Fast checks: format, lints, unit tests, the suite on the model and on SQLite.
 test: lint
     TEST_BACKENDS=model,sqlite ci/tests-and-report "{{ results }}" "model sqlite postgres" \
-        -E 'not (test(/postgres/) | binary(/postgres/) | package(test-databases) & binary(command) | package(dialect-parity) & kind(test))'
+        -E 'not (test(/postgres/) | binary(/postgres/) | test(/^db_?sync::/) | package(test-databases) & binary(command) | package(dialect-parity) & kind(test))'
 
 # Everything on the model, SQLite and PostgreSQL; the last line says how many cases passed on each.
 test-all-backends:
     WITH_DOC_TESTS=1 ci/tests-and-report "{{ results }}" "model sqlite postgres"
-
-# The suite with 16 times as many schedules and streams, on every backend: for a run at night.
-conformance-nightly:
-    CONFORMANCE_LEVEL=nightly CONFORMANCE_CASE_LIMIT=1200 ci/tests-and-report "{{ results }}-nightly" "model sqlite postgres" \
-        -E 'binary(/^(model|sqlite|postgres|streams)$/)'
 
 # The suite on PostgreSQL databases with a linguistic collation, and another locale, time zone and formats.
 test-hostile:
@@ -68,6 +63,7 @@ check-features:
     cargo clippy --quiet -p node-storage-conformance -- -D warnings
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
+    cargo check --quiet -p neoprism-node --no-default-features --features sqlite,dbsync
 
 # The oldest Rust that Cargo.toml promises (rust-version) compiles everything; rustup gets it.
 check-msrv:

@@ -319,7 +319,7 @@ struct CommonSourceArguments {
     /// What delivers the ledger.
     #[arg(long = "dlt-source", help = source_help(), env = "NPRISM_DLT_SOURCE", value_name = "SOURCE", value_parser = source_name)]
     dlt_source: String,
-    /// Process a block only when the source has N higher block numbers [default for file: 0].
+    /// Process a block only when the source has N higher block numbers [default: 112; for file: 0].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
     confirmation_blocks: Option<u32>,
 }

@@ -1,12 +1,15 @@
 //! The suite on the sources of this repository.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
 
+mod db_sync;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use db_sync::DbSyncLedger;
 use dlt_source::{DltSource, SourceConfig, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
 use dlt_source_file::{FileOptions, FileSource, Input};
@@ -21,6 +24,7 @@ use prism_fixtures::{Identity, LedgerShape};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+source_tests!(dbsync, DbSyncLedger::new().await);
 source_tests!(file, FileLedger::new());
 source_tests!(memory, MemoryLedger::new());
 

@@ -10,6 +10,10 @@ use node_storage_contract::{AnyStore, BoxFuture, Cursor, Network};
 
 use crate::{AnySource, SourceError};
 
+/// How many of the highest block numbers a source of a public network holds back unless it is told otherwise, as the method asks
+/// (protocol.md#confirmations).
+pub const DEFAULT_CONFIRMATION_BLOCKS: u32 = 112;
+
 /// A kind of source.
 pub trait SourceKind: fmt::Debug + Send + Sync {
     /// The name as `--dlt-source` takes it.

@@ -11,5 +11,5 @@ mod source;
 
 pub use batch::{BatchLimits, BlockBatch};
 pub use error::SourceError;
-pub use kind::{SourceConfig, SourceKind, SourceSettings};
+pub use kind::{DEFAULT_CONFIRMATION_BLOCKS, SourceConfig, SourceKind, SourceSettings};
 pub use source::{AnySource, DltSource, SourceEvent};

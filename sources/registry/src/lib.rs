@@ -7,6 +7,10 @@ use dlt_source::SourceKind;
 pub const SOURCES: &[&dyn SourceKind] = &[
     #[cfg(feature = "file")]
     &dlt_source_file::FileKind,
+    #[cfg(feature = "relay")]
+    &dlt_source_relay::RelayKind,
+    #[cfg(feature = "dbsync")]
+    &dlt_source_dbsync::DbSyncKind,
 ];
 
 /// The source with this name.
