@@ -106,7 +106,7 @@ fn flags_of_a_relay_that_are_missing_or_wrong_are_usage_errors() {
             &["--cardano-network-magic"][..],
         ),
         (&["--cardano-relay", "a"], &["HOST:PORT"]),
-        (&["--network", "preview"], &["--cardano-relay"]),
+        (&["--network", "preview"], &["required"]),
         (&["--cardano-relay", "a:1", "--start-point", "5"], &["SLOT.HASH"]),
         (&["--cardano-relay", "a:1", "--follow"], &["--follow", "file"]),
     ] {

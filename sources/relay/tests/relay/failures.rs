@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{MAGIC, Reading, operation, options, publish};
+use crate::support::{MAGIC, PATIENCE, Reading, operation, options, publish};
 use dlt_source::{SourceError, SourceEvent};
 use dlt_source_relay::{RelayOptions, TimeLimits};
 use mock_relay::{Fault, MockRelay};
@@ -177,7 +177,13 @@ async fn a_source_that_is_dropped_closes_its_connection() {
     reading.read_to(3).await;
     assert_eq!(reading.next().await.unwrap(), SourceEvent::CaughtUp);
     drop(reading);
-    while relay.open_connections() > 0 {
-        tokio::task::yield_now().await;
-    }
+    let closed = async {
+        while relay.open_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(
+        tokio::time::timeout(PATIENCE, closed).await.is_ok(),
+        "the connection is open"
+    );
 }

@@ -16,7 +16,7 @@ use prism_fixtures::Identity;
 pub(crate) const MAGIC: u32 = 42;
 
 /// How long a test waits for what should come at once.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The second in which slot 0 begins.
 pub(crate) const SYSTEM_START: i64 = 1_700_000_000;
@@ -108,7 +108,14 @@ impl Reading {
                     }
                     return Ok(event);
                 }
-                Err(error) if error.is_retryable() => self.errors.push(error),
+                Err(error) if error.is_retryable() => {
+                    self.errors.push(error);
+                    assert!(
+                        self.errors.len() < 1_000,
+                        "the source fails again and again: {:?}",
+                        self.errors.last()
+                    );
+                }
                 Err(error) => return Err(error),
             }
         }
