@@ -17,6 +17,11 @@ test: lint
 test-all-backends:
     WITH_DOC_TESTS=1 ci/tests-and-report "{{ results }}" "model sqlite postgres"
 
+# The suite with 16 times as many schedules and streams, on every backend: for a run at night.
+conformance-nightly:
+    CONFORMANCE_LEVEL=nightly CONFORMANCE_CASE_LIMIT=1200 ci/tests-and-report "{{ results }}-nightly" "model sqlite postgres" \
+        -E 'binary(/^(model|sqlite|postgres|streams)$/)'
+
 # The suite on PostgreSQL databases with a linguistic collation, and another locale, time zone and formats.
 test-hostile:
     TEST_POSTGRES_HOSTILE=1 ci/tests-and-report "{{ results }}-hostile" postgres -E 'binary(=postgres)'

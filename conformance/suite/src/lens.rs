@@ -16,6 +16,7 @@ pub(crate) mod write;
 use node_storage_contract::NodeStorage;
 
 use crate::model::ModelStore;
+use crate::step;
 use crate::streams::short;
 use read::{Read, Reading, Telling};
 
@@ -23,6 +24,7 @@ use read::{Read, Reading, Telling};
 /// what.
 pub(crate) async fn look<S: NodeStorage>(store: &S, reads: &[Read], model: &ModelStore, lens: &str) {
     for read in reads {
+        step::now(|| format!("{} {lens}", read.method()));
         let expected = read.expected(model).await;
         match read.ask(store).await {
             Ok(found) if found == expected => {}

@@ -23,6 +23,7 @@
 //!   of them run.
 //! * `CONFORMANCE_CASE_LIMIT` is the number of seconds after which a case is cut, including the making of its store. The default
 //!   is 300.
+//! * `CONFORMANCE_LEVEL` is `basic`, `full` or `nightly`: how much is run. The default is `full`, which certifies a backend.
 //! * `CONFORMANCE_RESULTS` is the absolute path of a directory in which every case leaves a record of how it ended. The
 //!   command `conformance-report`, or [`report::main`] in a program of one's own, compares these with [`CASES`], so that a
 //!   case that did not run counts as one that failed.
@@ -46,17 +47,20 @@ pub mod defects;
 mod expected;
 mod factory;
 mod lens;
+mod level;
 pub mod model;
 mod observe;
 mod record;
 mod registry;
 pub mod report;
 mod run;
+mod step;
 pub mod streams;
 mod writes;
 
 pub use any_factory::AnyFactory;
 pub use factory::{EmptyAtFirst, StoreFactory};
+pub use level::{LINES, Level, VERSION, print_level};
 pub use registry::{CASES, Case};
 pub use run::{Exclusion, chosen_backends, is_chosen, run_case};
 pub use writes::{deliver, move_cursor};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
-use crate::{AnyFactory, cases};
+use crate::{AnyFactory, Level, cases};
 
 /// A registered case.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,10 @@ pub struct Case {
     pub concern: &'static str,
     /// The name of the case, a fact about a store that keeps the contract.
     pub name: &'static str,
+    /// The lines of the storage contract, 1 to 13, that the concern is about: [`LINES`](crate::LINES) says what they are.
+    pub lines: &'static [u8],
+    /// The lowest level at which the case is run.
+    pub level: Level,
     run: for<'a> fn(&'a AnyFactory<'_>) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
 }
 
@@ -43,14 +47,15 @@ impl fmt::Display for Case {
     }
 }
 
-/// Calls the macro in brackets with the arguments behind it, a semicolon, and the list of cases. A case that is missing
+/// Calls the macro in brackets with the arguments behind it, a semicolon, and the list of cases: by concern, with the lines of the
+/// storage contract that it is about, and the lowest level at which it is run. A case that is missing
 /// here is dead code to the compiler's eyes only; the test `every_case_is_registered` finds it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! with_all_cases {
     ([$($macro:tt)*] $($argument:tt)*) => {
         $($macro)*! { $($argument)*;
-            append {
+            append [1] Basic {
                 new_block_is_stored_with_every_field
                 blocks_above_the_cursor_are_added
                 cursor_above_the_last_block_is_stored
@@ -64,7 +69,7 @@ macro_rules! with_all_cases {
                 call_without_blocks_moves_the_cursor
                 identical_content_twice_in_a_call_is_stored_once
             }
-            order {
+            order [1, 3, 13] Basic {
                 order_within_an_append_does_not_matter
                 order_within_an_index_batch_does_not_matter
                 content_of_one_call_is_the_ledger
@@ -73,7 +78,7 @@ macro_rules! with_all_cases {
                 equal_operations_at_two_positions_are_two
                 operations_of_a_did_come_by_position
             }
-            conflict {
+            conflict [1] Basic {
                 other_hash_for_a_number_is_a_conflict
                 fork_of_the_last_block_is_a_conflict
                 other_slot_for_a_number_is_a_conflict
@@ -94,13 +99,13 @@ macro_rules! with_all_cases {
                 cursor_below_the_last_block_is_a_conflict
                 cursor_that_contradicts_the_stored_one_refuses_the_blocks
             }
-            atomicity {
+            atomicity [2, 7] Basic {
                 dropped_append_is_stored_whole_or_not_at_all
                 dropped_index_batch_is_stored_whole_or_not_at_all
                 dropped_cursor_move_leaves_one_of_both_cursors
                 store_works_after_many_dropped_calls
             }
-            cursor {
+            cursor [6] Basic {
                 cursor_is_empty_at_first
                 cursor_moves_forward_alone
                 lowest_cursor_is_a_cursor
@@ -115,27 +120,27 @@ macro_rules! with_all_cases {
                 expected_cursor_is_judged_after_the_call_and_before_the_store
                 of_writers_with_one_expectation_one_is_accepted
             }
-            ranges {
+            ranges [5] Basic {
                 lowest_and_highest_values_are_stored
                 highest_position_is_indexed
                 page_after_the_highest_position_is_empty
                 hashes_of_zeros_and_ones_are_stored
                 values_outside_are_refused_naming_field_and_value
             }
-            instants {
+            instants [5] Basic {
                 years_1_and_9999_are_stored
                 instants_before_1970_are_stored
                 microseconds_are_kept
                 block_times_need_not_ascend
                 finer_fractions_are_floored
             }
-            bytes {
+            bytes [4, 5] Basic {
                 shortest_and_longest_operations_are_stored
                 any_bytes_come_back_as_delivered
                 every_operation_counts
                 other_encodings_of_an_operation_keep_their_bytes_and_id
             }
-            lookup {
+            lookup [4, 7, 11] Basic {
                 nothing_is_found_in_an_empty_store
                 unknown_is_not_found_beside_known
                 operation_is_found_by_id_indexed_or_not
@@ -146,7 +151,7 @@ macro_rules! with_all_cases {
                 storage_owners_are_found_at_their_lowest_positions
                 operations_of_a_did_are_no_storage_owners
             }
-            indexing {
+            indexing [7] Basic {
                 batch_moves_the_watermark_to_its_last_position
                 entries_below_the_watermark_are_passed_over
                 empty_batch_does_nothing
@@ -165,12 +170,12 @@ macro_rules! with_all_cases {
                 did_without_a_valid_create_is_not_listed
                 indexer_of_the_node_indexes_everything
             }
-            storage_chains {
+            storage_chains [7, 12] Basic {
                 chain_of_a_thousand_updates_is_followed
                 chain_within_one_transaction_is_followed
                 update_before_its_predecessor_is_ignored_for_good
             }
-            state {
+            state [8] Basic {
                 state_of_an_empty_store_is_empty
                 stored_blocks_are_not_indexed_yet
                 last_indexed_block_is_the_highest_complete_one
@@ -178,7 +183,7 @@ macro_rules! with_all_cases {
                 new_block_does_not_change_the_last_indexed_one
                 block_without_operations_is_never_the_last_indexed
             }
-            paging {
+            paging [3, 9] Basic {
                 pages_of_any_size_are_the_whole_listing
                 page_starts_after_any_position
                 page_after_the_lowest_position_begins_at_the_next
@@ -186,7 +191,7 @@ macro_rules! with_all_cases {
                 pages_are_stable_while_others_write
                 page_limit_is_1_to_10000
             }
-            network {
+            network [10] Basic {
                 first_writing_opening_names_the_network
                 opening_without_migrating_names_the_network
                 another_network_is_refused_naming_both
@@ -198,7 +203,7 @@ macro_rules! with_all_cases {
                 reader_that_came_first_sees_what_is_written_later
                 reader_sees_what_a_writer_has_written
             }
-            concurrency {
+            concurrency [2, 6, 7, 9] Basic {
                 overlapping_deliveries_add_each_block_once
                 one_of_competing_forks_wins
                 cursor_moves_do_not_lose_blocks
@@ -208,13 +213,13 @@ macro_rules! with_all_cases {
                 readers_see_entries_with_their_watermark
                 many_calls_at_once_are_all_answered
             }
-            reopening {
+            reopening [2] Basic {
                 content_survives_closing
                 contradictions_are_found_after_reopening
                 work_goes_on_where_it_was_left
                 clones_read_each_others_writes
             }
-            load {
+            load [2] Basic {
                 chunks_into_an_empty_store_are_the_ledger
                 what_follows_is_loaded_onto_what_is_stored
                 order_within_a_chunk_does_not_matter
@@ -230,55 +235,63 @@ macro_rules! with_all_cases {
                 seventy_thousand_operations_come_in_one_chunk
                 dropped_load_is_stored_whole_or_not_at_all
             }
-            large_batches {
+            large_batches [1, 2, 7, 9] Full {
                 seventy_thousand_operations_in_one_transaction
                 seventy_thousand_blocks_in_one_call
                 pages_of_the_highest_limit_are_full
                 forty_longest_operations_in_one_call
             }
-            errors {
+            errors [11] Basic {
                 conflict_is_not_retryable_and_names_its_position
                 store_works_after_refusals
                 refused_opening_holds_nothing
             }
-            visibility {
+            visibility [2, 6, 7, 9] Basic {
                 acknowledged_write_is_seen_through_every_handle
                 what_was_read_before_a_write_is_not_answered_after_it
                 closing_a_handle_harms_no_other
             }
-            in_flight {
+            in_flight [2, 7, 9] Full {
                 reads_beside_a_write_see_the_state_before_or_after_it
                 read_answers_one_state_however_much_is_written_meanwhile
+                reads_beside_a_large_write_see_the_state_before_or_after_it
+                long_answers_are_of_one_state
                 every_write_waits_for_a_load
             }
-            dropped {
+            dropped [2, 6, 7] Full {
                 append_dropped_at_any_step_is_whole_or_nothing
                 load_dropped_at_any_step_is_whole_or_nothing
                 index_dropped_at_any_step_is_whole_or_nothing
                 cursor_move_dropped_at_any_step_is_whole_or_nothing
+                large_writes_dropped_at_any_step_are_whole_or_nothing
+                waiting_write_dropped_at_any_step_leaves_nothing_behind
                 reads_dropped_at_any_step_leave_nothing_behind
             }
-            refused {
+            refused [2, 10, 11] Full {
                 every_refusal_says_why_and_changes_nothing
+                content_of_any_refused_call_is_forgotten
                 any_number_of_refusals_leaves_nothing_behind
                 any_number_of_writes_to_a_reader_leaves_nothing_behind
+                any_number_of_reads_leaves_nothing_behind
                 lowest_of_several_contradictions_is_named
+                one_of_several_known_transactions_is_named_each_time
                 any_number_of_openings_leaves_nothing_behind
                 refused_opening_of_an_empty_store_names_no_network
             }
-            differences {
+            differences [1, 6, 7] Full {
                 appended_block_that_comes_otherwise_is_refused
                 loaded_block_that_comes_otherwise_is_refused
                 block_of_long_ago_that_comes_otherwise_is_refused
                 one_of_thousands_that_comes_otherwise_is_refused
                 block_that_comes_twice_otherwise_is_refused
                 any_other_expected_cursor_is_refused
+                any_other_cursor_is_refused_or_changes_nothing
                 any_other_bound_is_refused_by_a_load
                 two_entries_with_any_difference_are_a_conflict
                 what_is_indexed_stays_whatever_comes_again
                 what_differs_in_anything_is_kept_apart
             }
-            scales {
+            scales [1, 3, 5, 9] Full {
                 calls_around_every_limit_are_stored_compared_and_indexed
                 pages_around_every_limit_are_full
                 any_number_of_hashes_is_looked_up_in_one_call
@@ -287,12 +300,12 @@ macro_rules! with_all_cases {
                 cursors_around_every_width_are_ordered
                 contradiction_last_in_a_call_of_any_size_is_found
             }
-            schedules {
+            schedules [2, 6, 7, 9] Full {
                 two_calls_at_once_are_explained_by_an_order
                 three_calls_at_once_are_explained_by_an_order
                 tasks_on_threads_leave_what_was_acknowledged
             }
-            streams {
+            streams [1, 2, 3, 4, 5, 6, 7, 8, 9, 11] Full {
                 long_stream_is_answered_as_the_model_answers_it
             }
         }
@@ -300,12 +313,14 @@ macro_rules! with_all_cases {
 }
 
 macro_rules! registry {
-    (; $($concern:ident { $($case:ident)* })*) => {
+    (; $($concern:ident $lines:tt $level:ident { $($case:ident)* })*) => {
         /// Every case, by concern.
         pub const CASES: &[Case] = &[$($(
             Case {
                 concern: stringify!($concern),
                 name: stringify!($case),
+                lines: &$lines,
+                level: Level::$level,
                 run: |factory| Box::pin(cases::$concern::$case(factory)),
             },
         )*)*];
@@ -332,8 +347,14 @@ macro_rules! conformance_tests {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tests_of_all_cases {
-    ($backend:ident, $factory:expr, $exclusions:tt; $($concern:ident { $($case:ident)* })*) => {
+    ($backend:ident, $factory:expr, $exclusions:tt; $($concern:ident $lines:tt $level:ident { $($case:ident)* })*) => {
         mod $backend {
+            /// What the tests beside it certify; `--nocapture` shows it.
+            #[test]
+            fn level_and_version() {
+                $crate::print_level(stringify!($backend), &$exclusions);
+            }
+
             // By itself, so that no name here hides one that the expression of the factory means.
             mod run {
                 #[allow(unused_imports, reason = "the expression of a factory may need none")]

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::record::{Outcome, Record};
 use crate::run::{RESULTS, chosen_backends};
-use crate::{CASES, Case};
+use crate::{Case, Level, VERSION};
 
 mod isolation;
 mod junit;
@@ -40,6 +40,7 @@ use junit::{TestResult, read_junit};
 /// How the registered cases ended in a run on some backends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    level: Level,
     backends: Vec<BackendReport>,
     left_out: Vec<String>,
     isolation: Vec<Isolation>,
@@ -100,7 +101,14 @@ pub fn main(backends: &[&str]) -> ExitCode {
     let tested: Vec<String> = backends.iter().map(|&backend| backend.to_owned()).collect();
     let report = env::var_os(RESULTS)
         .ok_or(ReportError::NoDirectory)
-        .and_then(|directory| Report::read(Path::new(&directory), &tested, chosen_backends().as_ref()));
+        .and_then(|directory| {
+            Report::read(
+                Path::new(&directory),
+                &tested,
+                chosen_backends().as_ref(),
+                Level::chosen(),
+            )
+        });
     match report {
         Ok(report) => {
             if markdown {
@@ -122,11 +130,16 @@ pub fn main(backends: &[&str]) -> ExitCode {
 }
 
 impl Report {
-    /// Reads what a run has left in `directory`: on those of the backends that have tests that are chosen, or on all.
+    /// Reads what a run at a level has left in `directory`: on those of the backends that have tests that are chosen, or on all.
     ///
     /// # Errors
     /// Where a backend is chosen that has no tests, and where a file of the run can't be read.
-    pub fn read(directory: &Path, tested: &[String], chosen: Option<&BTreeSet<String>>) -> Result<Self, ReportError> {
+    pub fn read(
+        directory: &Path,
+        tested: &[String],
+        chosen: Option<&BTreeSet<String>>,
+        level: Level,
+    ) -> Result<Self, ReportError> {
         if let Some(chosen) = chosen {
             let unknown: BTreeSet<String> = chosen.iter().filter(|name| !tested.contains(name)).cloned().collect();
             if !unknown.is_empty() {
@@ -145,9 +158,10 @@ impl Report {
             })?,
         };
         Ok(Self {
+            level,
             backends: expected
                 .into_iter()
-                .map(|backend| BackendReport::read(directory, backend, &tests))
+                .map(|backend| BackendReport::read(directory, backend, level, &tests))
                 .collect::<Result<_, _>>()?,
             left_out,
             isolation: optional(&directory.join("isolation.tsv"))?
@@ -162,11 +176,26 @@ impl Report {
         self.backends.iter().all(|report| report.unmet().next().is_none())
     }
 
+    /// For each backend, what a page about it may show: the version of the suite, the level, and passed of registered.
+    fn badges(&self) -> impl Iterator<Item = String> {
+        self.backends.iter().map(|report| {
+            format!(
+                "badge: {} | node-storage-conformance {VERSION} | {} | {}",
+                report.backend,
+                self.level,
+                report.passed(|_| true)
+            )
+        })
+    }
+
     /// Backends, cases, and one line: `conformance: model 117/117 sqlite 116/117`, passed of registered.
     fn summary(&self) -> String {
         let mut summary = String::from("conformance:");
         for report in &self.backends {
-            let _ = write!(summary, " {} {}", report.backend, report.passed(None));
+            let _ = write!(summary, " {} {}", report.backend, report.passed(|_| true));
+        }
+        if self.level != Level::Full {
+            let _ = write!(summary, " (level {})", self.level);
         }
         if !self.left_out.is_empty() {
             let _ = write!(summary, " ({} left out by TEST_BACKENDS)", self.left_out.join(", "));
@@ -185,8 +214,13 @@ fn optional(path: &Path) -> Result<Option<String>, ReportError> {
 }
 
 impl BackendReport {
-    fn read(directory: &Path, backend: String, tests: &BTreeMap<String, TestResult>) -> Result<Self, ReportError> {
-        let results = CASES.iter().map(|&case| {
+    fn read(
+        directory: &Path,
+        backend: String,
+        level: Level,
+        tests: &BTreeMap<String, TestResult>,
+    ) -> Result<Self, ReportError> {
+        let results = level.cases().map(|&case| {
             let record = Record::new(directory, &backend, case);
             let outcome = record.read().map_err(ReportError::unreadable(record.path()))?;
             Ok(CaseResult::new(case, outcome, tests.get(&format!("{backend}::{case}"))))
@@ -195,16 +229,12 @@ impl BackendReport {
         Ok(Self { backend, results })
     }
 
-    /// Passed of registered, in a concern or in all of them; those that are excluded are named beside.
-    fn passed(&self, concern: Option<&str>) -> String {
-        let of_concern = || {
-            self.results
-                .iter()
-                .filter(|result| concern.is_none_or(|concern| result.case.concern == concern))
-        };
-        let passed = of_concern().filter(|result| matches!(result.outcome, Outcome::Passed { .. }));
-        let excluded = of_concern().filter(|result| matches!(result.outcome, Outcome::Excluded { .. }));
-        let text = format!("{}/{}", passed.count(), of_concern().count());
+    /// Passed of registered, of those cases that are meant; those that are excluded are named beside.
+    fn passed(&self, is_meant: impl Fn(&Case) -> bool) -> String {
+        let meant = || self.results.iter().filter(|result| is_meant(&result.case));
+        let passed = meant().filter(|result| matches!(result.outcome, Outcome::Passed { .. }));
+        let excluded = meant().filter(|result| matches!(result.outcome, Outcome::Excluded { .. }));
+        let text = format!("{}/{}", passed.count(), meant().count());
         match excluded.count() {
             0 => text,
             excluded => format!("{text} ({excluded} excluded)"),
@@ -247,9 +277,9 @@ impl CaseResult {
     }
 }
 
-/// The concerns, in the order of the registry.
-fn concerns() -> Vec<&'static str> {
-    let mut concerns: Vec<&str> = CASES.iter().map(|case| case.concern).collect();
+/// The concerns of a level, in the order of the registry.
+fn concerns(level: Level) -> Vec<&'static str> {
+    let mut concerns: Vec<&str> = level.cases().map(|case| case.concern).collect();
     concerns.dedup();
     concerns
 }
@@ -262,11 +292,11 @@ impl fmt::Display for Report {
             String::new(),
             self.backends.iter().map(|report| report.backend.clone()).collect(),
         )];
-        for concern in concerns() {
+        for concern in concerns(self.level) {
             let cells: Vec<String> = self
                 .backends
                 .iter()
-                .map(|report| report.passed(Some(concern)))
+                .map(|report| report.passed(|case| case.concern == concern))
                 .collect();
             rows.push((concern.to_owned(), cells));
         }
@@ -296,6 +326,9 @@ impl fmt::Display for Report {
         for isolation in &self.isolation {
             writeln!(f, "{isolation}")?;
         }
+        for badge in self.badges() {
+            writeln!(f, "{badge}")?;
+        }
         f.write_str(&self.summary())
     }
 }
@@ -303,6 +336,7 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CASES;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -326,7 +360,7 @@ mod tests {
     }
 
     fn read(directory: &tempfile::TempDir, backends: &[&str]) -> Report {
-        Report::read(directory.path(), &names(backends), None).unwrap()
+        Report::read(directory.path(), &names(backends), None, Level::Full).unwrap()
     }
 
     fn junit(failing: &str) -> String {
@@ -407,7 +441,7 @@ mod tests {
         assert!(!report.is_complete());
         assert!(report.to_string().contains("killed by a signal"), "{report}");
         fs::write(&path, "<testsuites>").unwrap();
-        assert!(Report::read(directory.path(), &names(&["one"]), None).is_err());
+        assert!(Report::read(directory.path(), &names(&["one"]), None, Level::Full).is_err());
     }
 
     #[test]
@@ -415,6 +449,34 @@ mod tests {
         let directory = directory_with_first(&Outcome::DidNotRun);
         fs::write(directory.path().join("junit.xml"), junit("")).unwrap();
         assert!(!read(&directory, &["one"]).is_complete());
+    }
+
+    #[test]
+    fn report_of_a_level_expects_its_cases_and_says_which_it_is() {
+        let directory = directory_with_first(&passed());
+        for case in CASES.iter().filter(|case| case.level > Level::Basic) {
+            fs::remove_file(Record::new(directory.path(), "one", *case).path()).unwrap();
+        }
+        let basic = Report::read(directory.path(), &names(&["one"]), None, Level::Basic).unwrap();
+        assert!(basic.is_complete());
+        let count = Level::Basic.cases().count();
+        let text = basic.to_string();
+        assert!(
+            text.ends_with(&format!("\nconformance: one {count}/{count} (level basic)")),
+            "{text}"
+        );
+        let badge = format!("\nbadge: one | node-storage-conformance {VERSION} | basic | {count}/{count}\n");
+        assert!(text.contains(&badge), "{text}");
+        assert!(!read(&directory, &["one"]).is_complete());
+    }
+
+    #[test]
+    fn report_says_which_cases_hold_each_line_of_the_contract() {
+        let text = read(&directory_with_first(&passed()), &["one"]).to_markdown();
+        let network: Vec<_> = CASES.iter().filter(|case| case.lines.contains(&10)).collect();
+        let row = format!("| 10. Network | {0}/{0} |", network.len());
+        assert!(text.contains(&row), "{text}");
+        assert!(text.contains("### 10. Network\n\n- `network`: first_writing_opening_names_the_network, "));
     }
 
     #[test]
@@ -433,7 +495,7 @@ mod tests {
         let directory = directory_with_first(&passed());
         let choose = |text: &[&str]| {
             let choice: BTreeSet<_> = names(text).into_iter().collect();
-            Report::read(directory.path(), &names(&["one", "two"]), Some(&choice))
+            Report::read(directory.path(), &names(&["one", "two"]), Some(&choice), Level::Full)
         };
         let report = choose(&["one"]).unwrap();
         assert!(report.is_complete());

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::record::{Outcome, Record};
-use crate::{AnyFactory, Case, EmptyAtFirst, StoreFactory};
+use crate::step::Step;
+use crate::{AnyFactory, Case, EmptyAtFirst, Level, StoreFactory};
 
 /// The variable that names the chosen backends.
 pub(crate) const BACKENDS: &str = "TEST_BACKENDS";
@@ -72,6 +73,13 @@ pub fn run_case<F: StoreFactory + 'static>(
         eprintln!("{backend}::{case} is left out: {BACKENDS} does not name {backend}");
         return;
     }
+    if case.level > Level::chosen() {
+        eprintln!(
+            "{backend}::{case} is left out: it is not of the level {}",
+            Level::chosen()
+        );
+        return;
+    }
     check_exclusions(backend, exclusions);
     let record = env::var_os(RESULTS).map(|directory| Record::new(&PathBuf::from(directory), backend, case));
     let excluded = exclusions.iter().find(|(name, _)| *name == case.to_string());
@@ -84,20 +92,31 @@ pub fn run_case<F: StoreFactory + 'static>(
         // Stays where the process is killed.
         write(record.as_ref(), &Outcome::DidNotEnd);
         let started = Instant::now();
-        let job = job(factory, async move |factory| case.run(factory).await);
-        run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), job).map(|()| Outcome::Passed {
+        let step = Step::default();
+        let noted = step.clone();
+        let job = job(factory, async move |factory| noted.note(case.run(factory)).await);
+        run_within(limit(env::var(LIMIT).ok()), &format!("{backend}::{case}"), &step, job).map(|()| Outcome::Passed {
             time: Some(started.elapsed()),
         })
     };
     match outcome {
         Ok(outcome) => write(record.as_ref(), &outcome),
         Err(payload) => {
-            let message = message_of(payload.as_ref());
+            let message = format!("{}\n{}", message_of(payload.as_ref()), held_by(case));
+            eprintln!("{backend}::{case} {}", held_by(case));
             write(record.as_ref(), &Outcome::Failed { message });
             // What happened has been printed where it happened.
             resume_unwind(payload);
         }
     }
+}
+
+/// Which rule a case that failed is about.
+fn held_by(case: Case) -> String {
+    format!(
+        "is about the storage contract, {} (the section \"The storage contract\" of docs/src/architecture.md)",
+        case.contract()
+    )
 }
 
 fn write(record: Option<&Record>, outcome: &Outcome) {
@@ -144,17 +163,17 @@ fn job<F: StoreFactory + 'static>(
 }
 
 /// Runs a case on a thread of its own, within the limit; the error is what it panics with.
-fn run_within(limit: Duration, name: &str, job: Job) -> Result<(), Box<dyn Any + Send>> {
+fn run_within(limit: Duration, name: &str, step: &Step, job: Job) -> Result<(), Box<dyn Any + Send>> {
     let (sender, outcome) = mpsc::channel();
     let thread = thread::Builder::new().name(name.to_owned());
-    let owned_name = name.to_owned();
+    let (owned_name, own_step) = (name.to_owned(), step.clone());
     let spawned = thread.spawn(move || {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let runtime = new_runtime();
             let ended = runtime.block_on(async { tokio::time::timeout(limit, job()).await });
             // Does not wait for what a store may have left running.
             runtime.shutdown_background();
-            ended.unwrap_or_else(|_| panic!("{}", overdue(&owned_name, limit, "")));
+            ended.unwrap_or_else(|_| panic!("{}", overdue(&owned_name, limit, &own_step, "")));
         }));
         // Nobody receives where the limit has passed.
         let _ = sender.send(result);
@@ -165,12 +184,16 @@ fn run_within(limit: Duration, name: &str, job: Job) -> Result<(), Box<dyn Any +
     match outcome.recv_timeout(limit + GRACE) {
         Ok(result) => result,
         // The thread can't be ended from outside. It goes with the process.
-        Err(_) => catch_unwind(|| panic!("{}", overdue(name, limit, "; it blocks its thread"))),
+        Err(_) => catch_unwind(|| panic!("{}", overdue(name, limit, step, "; it blocks its thread"))),
     }
 }
 
-fn overdue(name: &str, limit: Duration, how: &str) -> String {
-    format!("{name} did not end within {} s{how}", limit.as_secs_f32())
+fn overdue(name: &str, limit: Duration, step: &Step, how: &str) -> String {
+    let last = match step.last() {
+        none if none.is_empty() => none,
+        last => format!("; its last step was {last}"),
+    };
+    format!("{name} did not end within {} s{how}{last}", limit.as_secs_f32())
 }
 
 fn new_runtime() -> Runtime {
@@ -208,7 +231,7 @@ mod tests {
         test: impl AsyncFnOnce(&AnyFactory<'_>) + Send + 'static,
     ) -> String {
         message_of(
-            run_within(limit, "one::concern::case", job(factory, test))
+            run_within(limit, "one::concern::case", &Step::default(), job(factory, test))
                 .unwrap_err()
                 .as_ref(),
         )
@@ -218,6 +241,25 @@ mod tests {
     fn case_that_waits_for_ever_is_cut_and_named() {
         let message = failure(SHORT, model, async |_: &AnyFactory<'_>| pending().await);
         assert_eq!(message, "one::concern::case did not end within 0.2 s");
+    }
+
+    #[test]
+    fn case_that_hangs_says_what_it_did_last() {
+        let step = Step::default();
+        let noted = step.clone();
+        let case = async move |_: &AnyFactory<'_>| {
+            let steps = async {
+                crate::step::now(|| "the first".to_owned());
+                crate::step::now(|| "the second".to_owned());
+                pending::<()>().await;
+            };
+            noted.note(steps).await;
+        };
+        let failed = run_within(SHORT, "one::concern::case", &step, job(model, case)).unwrap_err();
+        assert_eq!(
+            message_of(failed.as_ref()),
+            "one::concern::case did not end within 0.2 s; its last step was the second"
+        );
     }
 
     #[test]
@@ -253,7 +295,7 @@ mod tests {
         let deliver = job(model, async |factory: &AnyFactory<'_>| {
             cases::append::new_block_is_stored_with_every_field(factory).await;
         });
-        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
+        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", &Step::default(), deliver).is_ok());
     }
 
     #[test]
@@ -264,7 +306,7 @@ mod tests {
             async move || first.clone(),
             async |factory: &AnyFactory<'_>| cases::append::new_block_is_stored_with_every_field(factory).await,
         );
-        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", deliver).is_ok());
+        assert!(run_within(DEFAULT_LIMIT, "one::concern::case", &Step::default(), deliver).is_ok());
         let message = failure(
             DEFAULT_LIMIT,
             async move || model.clone(),

@@ -142,7 +142,7 @@ pub fn configuration(regressions: Option<&'static str>) -> Config {
         ..Config::default()
     };
     if env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = STREAMS;
+        config.cases = crate::Level::chosen().often(STREAMS);
     }
     if env::var_os("PROPTEST_RNG_SEED").is_none() {
         config.rng_seed = RngSeed::Fixed(SEED);

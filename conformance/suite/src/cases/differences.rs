@@ -1,6 +1,6 @@
 //! Whatever differs from what is stored, or expected, in one thing is told from it (lines 1, 6 and 7 of the storage contract).
 //!
-//! What may differ is worked out from the types, see [`lens::differences`](crate::lens::differences).
+//! What may differ is worked out from the types, see `lens::differences`.
 
 use std::sync::Arc;
 
@@ -207,6 +207,32 @@ pub async fn any_other_expected_cursor_is_refused(factory: &impl StoreFactory) {
             Write::Append(thing, vec![block(70_001)], cursor_at(&block(70_001))),
         ));
         writes.push((what, Write::Append(thing, vec![block(300)], at)));
+    }
+    ask_each(&handles, writes).await;
+    handles.close().await;
+}
+
+/// The cursor is to move, alone, with an append of nothing and with a load of nothing, to what differs from it in anything: it is
+/// refused, or nothing changes.
+pub async fn any_other_cursor_is_refused_or_changes_nothing(factory: &impl StoreFactory) {
+    let mut handles = Handles::open(factory).await;
+    let stored = blocks([3, 300]);
+    let at = cursor(slot_of(70_000), 70_000);
+    handles.write(0, &Write::Append(None, stored, at)).await;
+    let bound = handles.model.content().bound();
+    let last = cursor_at(&block(300));
+    let others = differences::of_cursor(&at)
+        .into_iter()
+        .chain(differences::of_cursor(&last));
+    let mut writes = Vec::new();
+    for Difference { what, thing } in others {
+        // Higher in both, it would move.
+        if thing.block <= at.block || thing.slot <= at.slot {
+            let what = format!("of the cursor that is to be stored, {what}");
+            writes.push((what.clone(), Write::AdvanceCursor(Some(at), thing)));
+            writes.push((what.clone(), Write::Append(Some(at), Vec::new(), thing)));
+            writes.push((what, Write::Load(bound, Chunks::new(Vec::new(), End::At(thing)))));
+        }
     }
     ask_each(&handles, writes).await;
     handles.close().await;

@@ -1,21 +1,21 @@
 //! A call that is dropped at any of its steps has happened or has not, and leaves nothing behind (lines 2, 6 and 7 of the storage
 //! contract).
 
-use node_storage_contract::{Result, StorageError};
+use node_storage_contract::{NodeStorage, Result, StorageError};
 
 use crate::StoreFactory;
 use crate::lens::author::Kind;
 use crate::lens::handles::{Handles, same_answer};
-use crate::lens::is_after;
-use crate::lens::read::{Read, telling};
+use crate::lens::read::{Read, Telling, brief, questions, telling};
 use crate::lens::stepped::Stepped;
 use crate::lens::write::{Write, Written};
+use crate::lens::{is_after, look};
 use crate::model::ModelStore;
 use crate::streams::short;
 
 /// Every step is tried up to this one; after it one in so many.
-const EACH_STEP: usize = 30;
-const ONE_IN: usize = 9;
+const EACH_STEP: usize = 20;
+const ONE_IN: usize = 13;
 
 /// A write that takes more steps than this waits for something that never comes.
 const MOST_STEPS: usize = 10_000;
@@ -40,6 +40,82 @@ pub async fn index_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreF
 /// A move of the cursor that is dropped at any of its steps has moved it or not, and what it held is free for the next one.
 pub async fn cursor_move_dropped_at_any_step_is_whole_or_nothing(factory: &impl StoreFactory) {
     drop_at_every_step(factory, &[Kind::Move]).await;
+}
+
+/// A write of more than a thousand operations, which a store may do in parts, and which is dropped at any of its first steps, has
+/// happened as a whole or not at all.
+pub async fn large_writes_dropped_at_any_step_are_whole_or_nothing(factory: &impl StoreFactory) {
+    const STEPS: [usize; 5] = [1, 2, 3, 5, 8];
+    let mut handles = Handles::open(factory).await;
+    for kind in [Kind::AppendLarge, Kind::IndexAll, Kind::LoadLarge] {
+        for steps in STEPS {
+            if kind == Kind::IndexAll && is_indexed(&handles.model) {
+                let write = Kind::AppendLarge.next(&handles.model);
+                handles.write(steps, &write).await;
+            }
+            let write = kind.next(&handles.model);
+            let (after, expected) = write.expected(&handles.model).await;
+            let (_, store) = handles.writer(steps);
+            let mut call = Stepped::new(write.ask(store));
+            while call.polls < steps && !call.step().await {}
+            drop(call);
+            let what = format!("{} that was dropped at its step {steps}", write.describe());
+            for (number, telling) in brief(telling(&handles.model, &after, 2).await).iter().enumerate() {
+                let (handle, store) = handles.nth(steps + number);
+                is_after(
+                    telling,
+                    telling.read.ask(store).await,
+                    &format!("after {what}, through {handle}"),
+                );
+            }
+            repeat(&write, &expected, &after, handles.writer(steps + 1).1, &what).await;
+            handles.model = after;
+            handles.last = what;
+        }
+    }
+    handles.look_once().await;
+    handles.close().await;
+}
+
+/// A write that waits for a load, and is dropped at any of its steps, leaves nothing behind: neither for the load nor for those
+/// that come after it.
+pub async fn waiting_write_dropped_at_any_step_leaves_nothing_behind(factory: &impl StoreFactory) {
+    const STEPS: usize = 9;
+    let mut handles = Handles::open(factory).await;
+    for (step, kind) in [Kind::AppendMany, Kind::Index].into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        handles.write(step, &write).await;
+    }
+    for (step, kind) in Kind::ALL.into_iter().enumerate() {
+        let load = Kind::LoadMany.next(&handles.model);
+        let (loaded, expected) = load.expected(&handles.model).await;
+        let beside = kind.next(&handles.model);
+        let stores = [0, 1, 2].map(|number| handles.writer(step + number).1.clone());
+        let mut loading = Stepped::new(load.ask(&stores[0]));
+        let asked = load.chunks_asked_for();
+        while load.chunks_asked_for() == asked && !loading.step().await {}
+        // Those that are polled far beyond their wait are more than any store has connections.
+        for polls in (1..=STEPS).chain([3 * STEPS; 12]) {
+            let mut waiting = Stepped::new(beside.ask(&stores[1 + polls % 2]));
+            if polls == STEPS {
+                // As far as it comes.
+                while waiting.woken_soon().await && !waiting.has_ended() {
+                    waiting.poll().await;
+                }
+            }
+            while waiting.polls < polls && !waiting.has_ended() {
+                waiting.poll().await;
+            }
+        }
+        let what = format!("{} that waited for a load and was dropped", beside.describe());
+        let answer = loading.finish().await;
+        handles.accept(loaded, &expected, &answer, &format!("{}, and {what}", load.describe()));
+        let next = kind.next(&handles.model);
+        handles.write(step, &next).await;
+        handles.glance(&[Read::Cursor, Read::Bound, Read::IndexerState]).await;
+    }
+    handles.look().await;
+    handles.close().await;
 }
 
 /// A read that is dropped at any of its steps, far more often than there are connections, leaves a store that reads and writes.
@@ -95,6 +171,8 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
                 break;
             }
             drop(call);
+            // Clones go before the store is closed.
+            drop(store);
             dropped += 1;
             let what = format!("{} that was dropped at its step {steps}", write.describe());
             let telling = telling(&handles.model, &after, 1).await;
@@ -107,6 +185,35 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
                     &format!("after {what}, through {handle}"),
                 );
             }
+            // A load is dropped between any two chunks.
+            let is_reopened = if *kind == Kind::LoadMany {
+                steps <= 10
+            } else {
+                steps <= 4 || steps % 3 == 2
+            };
+            if is_reopened {
+                handles.last.clone_from(&what);
+                // Where nobody writes in between, what was dropped may end as late as now, but not with a later opening.
+                let settled = if steps % 2 == 0 {
+                    settle(&handles, &after, &telling, &what).await
+                } else {
+                    None
+                };
+                handles.reopen_writers().await;
+                let lens = format!("after {what}, and opening again");
+                let seen = is_seen(&telling, handles.writer(0).1, &lens).await;
+                if let Some(settled) = settled {
+                    assert!(
+                        seen == settled,
+                        "{lens}, the reads answer the state {} it, and answered the one {} it to the last write before",
+                        if seen { "after" } else { "before" },
+                        if settled { "after" } else { "before" },
+                    );
+                }
+                let state = if seen { &after } else { &handles.model };
+                let reads = questions(&state.content());
+                look(handles.writer(0).1, &reads, state, &lens).await;
+            }
             repeat(&write, &expected, &after, handles.writer(steps + 1).1, &what).await;
             handles.model = after;
             handles.last = format!(
@@ -114,7 +221,14 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
                 write.method()
             );
             let reads: Vec<_> = telling.into_iter().map(|telling| telling.read).collect();
-            handles.glance(&reads).await;
+            let (handle, store) = handles.nth(steps);
+            look(
+                store,
+                &reads,
+                &handles.model,
+                &format!("after {}, through {handle}", handles.last),
+            )
+            .await;
             steps += if steps < EACH_STEP { 1 } else { ONE_IN };
         }
         handles.last = format!("{}, dropped at {dropped} of its steps", short(kind));
@@ -125,6 +239,43 @@ async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
         handles.look().await;
     }
     handles.close().await;
+}
+
+/// Makes certain that what was dropped has ended, by a write that changes nothing: writes take turns. Answers whether it has
+/// happened, or `None` for a store without a cursor, where no write changes nothing.
+async fn settle<F: StoreFactory>(
+    handles: &Handles<'_, F>,
+    after: &ModelStore,
+    telling: &[Telling],
+    what: &str,
+) -> Option<bool> {
+    let (_, store) = handles.writer(0);
+    for state in [&handles.model, after] {
+        let stored = state.content().cursor?;
+        let write = Write::AdvanceCursor(Some(stored), stored);
+        match write.ask(store).await {
+            Ok(_) => break,
+            // It has moved the cursor.
+            Err(StorageError::CursorMoved(_)) => {}
+            Err(error) => panic!("after {what}, a move of the cursor to where it is fails: {error}"),
+        }
+    }
+    let lens = format!("after {what}, and a move of the cursor to where it is");
+    Some(is_seen(telling, store, &lens).await)
+}
+
+/// Whether what was dropped has happened, as all that are asked say.
+async fn is_seen<S: NodeStorage>(telling: &[Telling], store: &S, lens: &str) -> bool {
+    let mut seen = Vec::new();
+    for telling in telling {
+        seen.push(is_after(telling, telling.read.ask(store).await, lens));
+    }
+    let first = seen.first().copied().unwrap_or_default();
+    assert!(
+        seen.iter().all(|seen| *seen == first),
+        "{lens}, some reads answer the state before it, and some the one after"
+    );
+    first
 }
 
 /// Drops far more writes of a kind than any store has connections, each few of them from one state.
@@ -161,13 +312,7 @@ fn is_indexed(model: &ModelStore) -> bool {
 }
 
 /// Does what was dropped once more: it is accepted, unless it had happened and the store says so.
-async fn repeat<S: node_storage_contract::NodeStorage>(
-    write: &Write,
-    expected: &Result<Written>,
-    after: &ModelStore,
-    store: &S,
-    what: &str,
-) {
+async fn repeat<S: NodeStorage>(write: &Write, expected: &Result<Written>, after: &ModelStore, store: &S, what: &str) {
     let answer = write.ask(store).await;
     if same_answer(expected, &answer) {
         return;

@@ -1,12 +1,15 @@
 //! While a write goes on, everybody else sees the state before or the state after, whole (lines 2, 7 and 9 of the storage
 //! contract).
 
+use node_storage_contract::PageLimit;
+
 use crate::StoreFactory;
 use crate::lens::author::Kind;
 use crate::lens::handles::Handles;
 use crate::lens::is_after;
-use crate::lens::read::{Read, Reading, questions_about, telling};
-use crate::lens::stepped::{Stepped, finish_beside};
+use crate::lens::read::{Read, Reading, brief, questions_about, telling};
+use crate::lens::refusals::contradictions;
+use crate::lens::stepped::{Stepped, finish_all, finish_beside};
 use crate::lens::write::Write;
 use crate::model::ModelStore;
 use crate::streams::short;
@@ -61,6 +64,108 @@ pub async fn reads_beside_a_write_see_the_state_before_or_after_it(factory: &imp
             .await;
     }
     handles.look().await;
+    handles.close().await;
+}
+
+/// The same of writes of more than a thousand operations, which a store may do in parts: the cursor, the watermark and the last rows
+/// are asked for.
+pub async fn reads_beside_a_large_write_see_the_state_before_or_after_it(factory: &impl StoreFactory) {
+    let mut handles = Handles::open(factory).await;
+    let kinds = [Kind::AppendLarge, Kind::IndexAll, Kind::LoadLarge, Kind::IndexAll];
+    for (step, kind) in kinds.into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        let (after, expected) = write.expected(&handles.model).await;
+        let telling = brief(telling(&handles.model, &after, 3).await);
+        let (_, writer) = handles.writer(step);
+        let mut call = Stepped::new(write.ask(writer));
+        let mut looks = 0;
+        while !call.step().await {
+            for (number, telling) in telling.iter().cycle().skip(looks).take(3).enumerate() {
+                let (handle, store) = handles.nth(looks + number);
+                let lens = format!(
+                    "during {}, after its step {}, through {handle}",
+                    write.describe(),
+                    call.polls
+                );
+                let found = finish_beside(Stepped::new(telling.read.ask(store)), &mut call).await;
+                is_after(telling, found, &lens);
+            }
+            looks += 3;
+        }
+        let answer = call.into_output().expect("it has ended");
+        handles.accept(after, &expected, &answer, &write.describe());
+    }
+    handles.look_once().await;
+    handles.close().await;
+}
+
+/// Answers of more than a thousand rows are of one state, however much is written between their steps.
+pub async fn long_answers_are_of_one_state(factory: &impl StoreFactory) {
+    let mut handles = Handles::open(factory).await;
+    for step in 0..STEPS {
+        let append = Kind::AppendLarge.next(&handles.model);
+        handles.write(step, &append).await;
+        let write = Kind::IndexAll.next(&handles.model);
+        let (after, expected) = write.expected(&handles.model).await;
+        let last = after
+            .content()
+            .blocks
+            .values()
+            .next_back()
+            .map(|block| block.published());
+        let id = last.and_then(|block| block.transactions.first().map(|transaction| transaction.id));
+        let reads: Vec<Read> = questions_about(&[&after])
+            .into_iter()
+            .filter(|read| match read {
+                Read::Operations(_, limit) | Read::OperationsOfDid(_, _, limit) | Read::ListedDids(_, limit) => {
+                    *limit == PageLimit::MAX
+                }
+                Read::Transaction(asked) => Some(*asked) == id,
+                Read::StorageOwners(_) => true,
+                _ => false,
+            })
+            .collect();
+        // Each through a handle of its own kind: none has more than a few at a time.
+        let stores: Vec<_> = (0..reads.len()).map(|number| handles.nth(number).1.clone()).collect();
+        let mut states = Vec::new();
+        for read in &reads {
+            states.push([read.expected(&handles.model).await, read.expected(&after).await]);
+        }
+        let mut calls: Vec<_> = reads
+            .iter()
+            .zip(&stores)
+            .map(|(read, store)| Stepped::new(read.ask(store)))
+            .collect();
+        for call in &mut calls {
+            // One that waits for a connection, which those before it have, goes on when they do.
+            while call.polls <= step && call.woken_soon().await && !call.poll().await {}
+        }
+        let (_, writer) = handles.writer(step);
+        let mut writing = Stepped::new(write.ask(writer));
+        // A read that has begun may hold what the write waits for.
+        while !writing.woken_soon().await || !writing.step().await {
+            for call in calls.iter_mut().filter(|_| !writing.was_woken()) {
+                call.poll().await;
+            }
+        }
+        let answer = writing.into_output().expect("it has ended");
+        let polls: Vec<_> = calls.iter().map(|call| call.polls).collect();
+        for (((read, found), states), polls) in reads.iter().zip(finish_all(calls).await).zip(states).zip(polls) {
+            match found {
+                Ok(found) => assert!(
+                    states.contains(&found),
+                    "{}, polled {polls} times before {}, answers neither the state before it nor the one after; the call is {}",
+                    read.method(),
+                    write.describe(),
+                    short(read)
+                ),
+                Err(error) => panic!("{} fails beside {}: {error}", read.method(), write.describe()),
+            }
+        }
+        drop(stores);
+        handles.accept(after, &expected, &answer, &write.describe());
+    }
+    handles.look_once().await;
     handles.close().await;
 }
 
@@ -185,10 +290,18 @@ pub async fn every_write_waits_for_a_load(factory: &impl StoreFactory) {
         let write = kind.next(&handles.model);
         handles.write(step, &write).await;
     }
-    for (step, kind) in Kind::ALL.into_iter().enumerate() {
+    for step in 0..Kind::ALL.len() + contradictions(&handles.model).len() + 2 {
         let load = Kind::LoadMany.next(&handles.model);
         let (loaded, expected) = load.expected(&handles.model).await;
-        let beside = kind.next(&handles.model);
+        let beside = match Kind::ALL.get(step) {
+            // Written by somebody who knows nothing of the load.
+            Some(kind) => kind.next(&handles.model),
+            // By somebody who knows what it leaves, and contradicts that, or goes on from there.
+            None => match contradictions(&loaded).into_iter().nth(step - Kind::ALL.len()) {
+                Some(write) => write,
+                None => [Kind::Index, Kind::AppendAgain][step % 2].next(&loaded),
+            },
+        };
         let (after, expected_beside) = beside.expected(&loaded).await;
         let (loading_store, waiting_store) = (handles.writer(step).1.clone(), handles.writer(step + 1).1.clone());
         let mut loading = Stepped::new(load.ask(&loading_store));
@@ -209,6 +322,14 @@ pub async fn every_write_waits_for_a_load(factory: &impl StoreFactory) {
             beside.describe(),
             short(&waiting.into_output())
         );
+        // What both will change is asked for meanwhile, through every handle, and once more after them.
+        "a load and a write that waits for it had begun".clone_into(&mut handles.last);
+        let reads: Vec<Read> = telling(&handles.model, &after, 1)
+            .await
+            .into_iter()
+            .map(|telling| telling.read)
+            .collect();
+        handles.glance(&reads).await;
         let answer = loading.finish().await;
         handles.accept(loaded, &expected, &answer, &load.describe());
         let answer = waiting.finish().await;
@@ -218,6 +339,7 @@ pub async fn every_write_waits_for_a_load(factory: &impl StoreFactory) {
             &answer,
             &format!("{} that waited for a load", beside.describe()),
         );
+        handles.glance(&reads).await;
     }
     handles.look().await;
     handles.close().await;

@@ -2,14 +2,14 @@
 
 use node_storage_contract::{
     Appended, Conflict, ConflictReason, IndexEntry, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid,
-    OperationPosition, OperationRecord, PageLimit, RawOperationRepo, StorageError, StorageOwner,
+    OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, StorageError, StorageOwner,
 };
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_rows, index};
 use crate::data::{
-    absn, block_with, bytes, cursor_after, did, of_did, of_storage, osn, positions, storage_hash, transaction,
-    transaction_of,
+    absn, block_no, block_with, bytes, cursor_after, did, of_did, of_storage, osn, positions, slot_no, slot_of,
+    storage_hash, transaction, transaction_id, transaction_of,
 };
 use crate::expected::records;
 use crate::factory::open;
@@ -160,6 +160,37 @@ pub async fn seventy_thousand_blocks_in_one_call(factory: &impl StoreFactory) {
     assert_eq!(
         store.indexer_state().await.unwrap().last_stored,
         positions(&blocks).last().copied()
+    );
+
+    // As many once more, the last of which has the transaction of the first.
+    let mut more: Vec<_> = blocks
+        .into_iter()
+        .map(|block| PublishedBlock {
+            number: block_no(block.number.get() + MANY),
+            slot: slot_no(slot_of(block.number.get() + MANY)),
+            ..block
+        })
+        .collect();
+    let stored = transaction_id(1, 2);
+    for block in &mut more {
+        for transaction in &mut block.transactions {
+            transaction.id = transaction_id(block.number.get(), 2);
+        }
+    }
+    let last = more.last_mut().expect("a block");
+    last.transactions[0].id = stored;
+    let refused = deliver(&store, &more, cursor_after(&more)).await;
+    let expected = Conflict {
+        at: node_storage_contract::Subject::Transaction(block_no(2 * MANY), absn(2)),
+        reason: ConflictReason::TransactionElsewhere {
+            id: stored,
+            block: block_no(1),
+            absn: absn(2),
+        },
+    };
+    assert!(
+        matches!(&refused, Err(StorageError::Conflict(conflict)) if *conflict == expected),
+        "no {expected:?}, but {refused:?}"
     );
 }
 

@@ -1,6 +1,8 @@
 //! A refused call leaves nothing behind: no change, no lock, no connection, not for a later opening either (lines 2, 10 and 11
 //! of the storage contract).
 
+use std::mem::{Discriminant, discriminant};
+
 use node_storage_contract::{Access, ConflictReason, Network, StorageError};
 
 use crate::StoreFactory;
@@ -9,12 +11,15 @@ use crate::lens::author::Kind;
 use crate::lens::handles::{Handles, same_answer};
 use crate::lens::look;
 use crate::lens::read::questions;
-use crate::lens::refusals::{accepted, base, refusals, several};
+use crate::lens::refusals::{accepted, base, otherwise, refusals, refusals_from, several, shifted_base};
 use crate::lens::write::Write;
 use crate::streams::short;
 
 /// More often than any pool has connections.
 const OFTEN: usize = 50;
+
+/// Each takes several connections where there is a pool.
+const OPENINGS: usize = 30;
 
 async fn with_base<F: StoreFactory>(factory: &F) -> Handles<'_, F> {
     let mut handles = Handles::open(factory).await;
@@ -62,11 +67,56 @@ pub async fn every_refusal_says_why_and_changes_nothing(factory: &impl StoreFact
     handles.close().await;
 }
 
+/// Nothing of a refused call is known afterwards: what it brought may come again otherwise. Its transactions come in other blocks
+/// and at other places, and its blocks with other content.
+pub async fn content_of_any_refused_call_is_forgotten(factory: &impl StoreFactory) {
+    let mut handles = with_base(factory).await;
+    let all = refusals(&handles.model).len();
+    for number in 0..all {
+        // What is refused goes on from where the base ends, so the base comes once more, above what is stored.
+        let above = handles
+            .model
+            .content()
+            .cursor
+            .map_or(0, |cursor| cursor.block.get() + 10);
+        let shifted = shifted_base(&handles.model, above);
+        for (step, write) in shifted.iter().enumerate() {
+            handles.write(step, write).await;
+        }
+        let Some((what, write)) = refusals_from(&handles.model, above).into_iter().nth(number) else {
+            continue;
+        };
+        let (_, expected) = write.expected(&handles.model).await;
+        let answer = write.ask(handles.writer(number).1).await;
+        assert!(
+            same_answer(&expected, &answer),
+            "{what}: the answer is {}",
+            short(&answer)
+        );
+        let Some(again) = otherwise(&handles.model, &write) else {
+            continue;
+        };
+        handles.last = format!("a call that was refused, since {what}");
+        handles.write(number + 1, &again).await;
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
 /// Each way to be refused, far more often than there are connections: then the store reads and writes.
 pub async fn any_number_of_refusals_leaves_nothing_behind(factory: &impl StoreFactory) {
     let mut handles = with_base(factory).await;
+    let mut kinds: Vec<RefusalKind> = Vec::new();
     for (step, (what, write)) in refusals(&handles.model).into_iter().enumerate() {
-        let often = if step % 4 == 0 { OFTEN } else { 5 };
+        let refusal = write
+            .expected(&handles.model)
+            .await
+            .1
+            .expect_err("the model accepts it");
+        // Others of a kind are refused at the same point, as far as anybody can know.
+        let kind = kind(&write, &refusal);
+        let often = if kinds.contains(&kind) { 3 } else { OFTEN };
+        kinds.push(kind);
         for _ in 0..often {
             let answer = write.ask(handles.writer(step).1).await;
             assert!(answer.is_err(), "accepted, though {what}");
@@ -86,6 +136,21 @@ pub async fn any_number_of_refusals_leaves_nothing_behind(factory: &impl StoreFa
     }
     handles.look().await;
     handles.close().await;
+}
+
+/// What was called, and why it was refused.
+type RefusalKind = (
+    &'static str,
+    Discriminant<StorageError>,
+    Option<Discriminant<ConflictReason>>,
+);
+
+fn kind(write: &Write, refusal: &StorageError) -> RefusalKind {
+    let reason = match refusal {
+        StorageError::Conflict(conflict) => Some(discriminant(&conflict.reason)),
+        _ => None,
+    };
+    (write.method(), discriminant(refusal), reason)
 }
 
 /// A store that was opened to read refuses every write that can be refused or accepted, far more often than it has connections,
@@ -172,20 +237,86 @@ pub async fn lowest_of_several_contradictions_is_named(factory: &impl StoreFacto
     handles.close().await;
 }
 
+/// Where several transaction ids of a call are stored elsewhere, one of them is named, and the same one each time.
+pub async fn one_of_several_known_transactions_is_named_each_time(factory: &impl StoreFactory) {
+    let handles = with_base(factory).await;
+    let (stored, known) = {
+        let content = handles.model.content();
+        let known: Vec<_> = content
+            .blocks
+            .values()
+            .flat_map(|block| block.transactions.values().copied())
+            .collect();
+        (content.cursor.expect("the base has a cursor"), known)
+    };
+    let new = crate::data::blocks([11, 12, 13, 14]);
+    let mut delivered = new.clone();
+    let transactions = delivered.iter_mut().rev().flat_map(|block| &mut block.transactions);
+    for (transaction, id) in transactions.zip(&known) {
+        transaction.id = *id;
+    }
+    let write = Write::Append(Some(stored), delivered, crate::data::cursor_after(&new));
+    let mut first = None;
+    for round in 0..20 {
+        let answer = write.ask(handles.writer(round).1).await;
+        let Err(StorageError::Conflict(conflict)) = &answer else {
+            panic!(
+                "a call whose transactions are all stored elsewhere answers {}",
+                short(&answer)
+            );
+        };
+        assert!(
+            matches!(conflict.reason, ConflictReason::TransactionElsewhere { id, .. } if known.contains(&id)),
+            "the conflict is {conflict:?}"
+        );
+        let first = first.get_or_insert_with(|| conflict.clone());
+        assert_eq!(conflict, first, "in round {round} another one is named than at first");
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
+/// Reads that find what they ask for, far more often than there are connections, leave nothing behind: pages that are full, too.
+pub async fn any_number_of_reads_leaves_nothing_behind(factory: &impl StoreFactory) {
+    const READS: usize = 1_100;
+    let handles = with_base(factory).await;
+    let reads = questions(&handles.model.content());
+    for method in crate::lens::read::Read::METHODS {
+        // Those that answer little are answered fast.
+        let Some(read) = reads.iter().rfind(|read| read.method() == method && read.is_brief()) else {
+            continue;
+        };
+        let expected = read.expected(&handles.model).await;
+        for round in 0..READS {
+            let (handle, store) = handles.writer(0);
+            match read.ask(store).await {
+                Ok(found) if found == expected => {}
+                answer => panic!(
+                    "{method}, asked for time {round} through {handle}, answers {} instead of {}",
+                    short(&answer),
+                    short(&expected)
+                ),
+            }
+        }
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
 /// Openings with every network and to every end, accepted and refused, far more often than any limit: none leaves anything
 /// behind, for those that are open or for later ones.
 pub async fn any_number_of_openings_leaves_nothing_behind(factory: &impl StoreFactory) {
     let mut handles = with_base(factory).await;
     let accesses = [Access::Read, WRITE, Access::Write { migrate: false }];
-    for round in 0..OFTEN {
-        for requested in Network::ALL.into_iter().filter(|network| *network != NETWORK) {
-            // Beside one that writes, only those that read are opened.
-            let opened = open_as(factory, requested, Access::Read, round).await;
-            assert!(
-                opened.is_none(),
-                "a store of {NETWORK} was opened as one of {requested}"
-            );
-        }
+    for round in 0..OPENINGS {
+        let others: Vec<_> = Network::ALL.into_iter().filter(|network| *network != NETWORK).collect();
+        let requested = others[round % others.len()];
+        // Beside one that writes, only those that read are opened.
+        let opened = open_as(factory, requested, Access::Read, round).await;
+        assert!(
+            opened.is_none(),
+            "a store of {NETWORK} was opened as one of {requested}"
+        );
         let reader = open_read_only(factory).await;
         if round % 10 == 0 {
             let write = accepted(&handles.model, round / 10);
@@ -204,7 +335,7 @@ pub async fn any_number_of_openings_leaves_nothing_behind(factory: &impl StoreFa
     handles.look().await;
     let model = handles.model.clone();
     handles.close().await;
-    for round in 0..OFTEN {
+    for round in 0..OPENINGS {
         let requested = Network::ALL[round % 4];
         let access = accesses[round % 3];
         if let Some(store) = open_as(factory, requested, access, round).await {

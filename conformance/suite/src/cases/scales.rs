@@ -1,6 +1,6 @@
 //! Nothing is lost, mistaken or out of order at any size (lines 1, 3, 5 and 9 of the storage contract).
 //!
-//! The sizes are those of [`lens::scales`](crate::lens::scales).
+//! The sizes are those of `lens::scales`.
 
 use node_storage_contract::{
     Cursor, IndexEntry, IndexOutcome, OperationBytes, OperationHash, OperationPosition, PageLimit, PublishedBlock,
@@ -146,7 +146,7 @@ async fn walk<F: StoreFactory>(handles: &mut Handles<'_, F>, shape: Shape, count
     .await;
 }
 
-/// Calls of every number of operations, transactions and blocks around every limit of [`ITEMS`]: stored, delivered again, refused
+/// Calls of every number of operations, transactions and blocks around every limit of `ITEMS`: stored, delivered again, refused
 /// where the last differs, indexed, and listed.
 pub async fn calls_around_every_limit_are_stored_compared_and_indexed(factory: &impl StoreFactory) {
     let mut handles = Handles::open(factory).await;
@@ -237,7 +237,7 @@ pub async fn any_number_of_hashes_is_looked_up_in_one_call(factory: &impl StoreF
     handles.close().await;
 }
 
-/// Operations of every size around every limit of [`BYTES`], and up to the longest, which no compression makes shorter; each once
+/// Operations of every size around every limit of `BYTES`, and up to the longest, which no compression makes shorter; each once
 /// more with another last byte. They come by an append and by a load, and are found by their ids.
 pub async fn values_around_every_size_come_back(factory: &impl StoreFactory) {
     let mut handles = Handles::open(factory).await;

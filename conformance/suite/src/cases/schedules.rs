@@ -3,16 +3,17 @@
 
 use node_storage_contract::Cursor;
 
-use crate::StoreFactory;
 use crate::data::{block, cursor_at};
 use crate::factory::open;
 use crate::lens::author::Kind;
 use crate::lens::handles::Handles;
 use crate::lens::read::questions;
+use crate::lens::refusals::contradictions;
 use crate::lens::schedule::{Call, Seeded, run};
 use crate::lens::write::{Write, copy};
 use crate::model::ModelStore;
 use crate::streams::short;
+use crate::{Level, StoreFactory};
 
 /// Schedules of two calls, and of three.
 const SCHEDULES: u64 = 60;
@@ -33,7 +34,7 @@ async fn schedules(factory: &impl StoreFactory, calls: usize) {
         let write = kind.next(&handles.model);
         handles.write(step, &write).await;
     }
-    for seed in 0..SCHEDULES {
+    for seed in 0..Level::chosen().often(SCHEDULES) {
         let mut seeded = Seeded::new(seed);
         let mut chosen = Vec::new();
         // The first one changes something; then there is something to see.
@@ -64,7 +65,7 @@ async fn schedules(factory: &impl StoreFactory, calls: usize) {
 /// A call that somebody may make now, who knows the state before: some of them contradict each other.
 async fn call(seeded: &mut Seeded, model: &ModelStore) -> Call {
     let kind = Kind::ALL[seeded.below(Kind::ALL.len())];
-    match seeded.below(8) {
+    match seeded.below(10) {
         // What others do too.
         0 | 1 => Call::Write(kind.next(model)),
         // Another fork of what others do.
@@ -73,6 +74,13 @@ async fn call(seeded: &mut Seeded, model: &ModelStore) -> Call {
         3 => {
             let (after, _) = kind.next(model).expected(model).await;
             Call::Write(Kind::ALL[seeded.below(Kind::ALL.len())].next(&after))
+        }
+        // What contradicts that.
+        8 | 9 => {
+            let (after, _) = kind.next(model).expected(model).await;
+            let mut wrong = contradictions(&after);
+            let place = seeded.below(wrong.len());
+            Call::Write(wrong.swap_remove(place))
         }
         // A transaction that others store too, in another block.
         4 => Call::Write(with_common_transaction(model)),

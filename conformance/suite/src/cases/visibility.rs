@@ -7,7 +7,8 @@ use crate::factory::{open, open_read_only};
 use crate::lens::author::Kind;
 use crate::lens::handles::Handles;
 use crate::lens::look;
-use crate::lens::read::{Read, questions};
+use crate::lens::read::{Read, questions, telling};
+use crate::lens::write::copy;
 
 /// After each write of each kind, every read answers the new state through every handle there is: the same one, clones, readers
 /// opened before anybody wrote, just before and just after, and after closing and opening again. A reader outlives the writer
@@ -17,8 +18,15 @@ pub async fn acknowledged_write_is_seen_through_every_handle(factory: &impl Stor
     handles.look().await;
     for (step, kind) in Kind::ALL.into_iter().chain(Kind::ALL).enumerate() {
         let write = kind.next(&handles.model);
+        let before = copy(&handles.model).await;
         handles.write(step, &write).await;
-        handles.look().await;
+        if step < Kind::ALL.len() {
+            handles.look().await;
+        } else {
+            let telling = telling(&before, &handles.model, 2).await;
+            let reads: Vec<Read> = telling.into_iter().map(|telling| telling.read).collect();
+            handles.glance(&reads).await;
+        }
         if step % 4 == 3 {
             handles.reopen().await;
             handles.look().await;
@@ -33,7 +41,7 @@ pub async fn acknowledged_write_is_seen_through_every_handle(factory: &impl Stor
 /// Every handle has read everything before each write, so that whatever it may remember of that is not what it answers after.
 pub async fn what_was_read_before_a_write_is_not_answered_after_it(factory: &impl StoreFactory) {
     let mut handles = Handles::open(factory).await;
-    for (step, kind) in Kind::ALL.into_iter().chain(Kind::ALL).enumerate() {
+    for (step, kind) in [Kind::Append, Kind::Index].into_iter().chain(Kind::ALL).enumerate() {
         let write = kind.next(&handles.model);
         let (after, _) = write.expected(&handles.model).await;
         // What is found only after the write is asked for before it.

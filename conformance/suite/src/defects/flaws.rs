@@ -53,6 +53,20 @@ pub enum Flaw {
     #[doc(hidden)]
     CutsValues(usize),
     #[doc(hidden)]
+    InBatches(&'static str, usize),
+    #[doc(hidden)]
+    InParts(Method, usize),
+    #[doc(hidden)]
+    ChecksFirstIds(usize),
+    #[doc(hidden)]
+    Replays(Method),
+    #[doc(hidden)]
+    Reserves(Method, Reserved),
+    #[doc(hidden)]
+    LowersCursor,
+    #[doc(hidden)]
+    NamesInTurn,
+    #[doc(hidden)]
     BlindTo(Part, Origin),
     #[doc(hidden)]
     BlindToExpected(Method, CursorPart),
@@ -84,6 +98,17 @@ pub enum Scope {
     Opening,
     /// As an opening, and only what was not found is remembered.
     NotFound,
+    /// As an opening, and a write makes it void when it comes, not once it has committed.
+    VoidEarly,
+}
+
+/// What is kept of a refused call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// Where its transactions stood.
+    Ids,
+    /// The hashes of its blocks.
+    Hashes,
 }
 
 /// A state that is neither the one before a write nor the one after it.
@@ -104,6 +129,8 @@ pub enum Kept {
     DroppedRead(&'static str),
     /// Writes of this method whose future is dropped.
     DroppedWrite(Method),
+    /// Writes of this method whose future is dropped while they wait for another write.
+    DroppedWaiter(Method),
     /// Writes of this method that are refused.
     RefusedWrite(Method),
     /// Writes to a store that was opened to read.
@@ -114,6 +141,8 @@ pub enum Kept {
     ClosedReader,
     /// Loads whose source fails.
     FailedSource,
+    /// Every hundredth read of this method that finds something.
+    SomeReads(&'static str),
 }
 
 impl Method {
@@ -188,7 +217,7 @@ impl Flaw {
         ] {
             flaws.push(Self::Keeps(kept));
         }
-        for (place, count) in [25, 100, 128, 256, 500, 512, 1_000, 1_024, 2_048, 2_100]
+        for (place, count) in [25, 99, 100, 128, 256, 500, 512, 1_000, 1_024, 2_100]
             .into_iter()
             .enumerate()
         {
@@ -198,6 +227,27 @@ impl Flaw {
         }
         flaws.extend([99, 999, 1_000, 2_100].map(|count| Self::CutsList("storage_owners", count)));
         flaws.extend([255, 1_000, 2_000, 8_191, 65_535, 262_143, 1_048_575].map(Self::CutsValues));
+        for read in LISTINGS {
+            flaws.push(Self::Stale(read, Scope::VoidEarly));
+            flaws.push(Self::Keeps(Kept::SomeReads(read)));
+        }
+        // Of the other listings only the end changes, which a read in batches sees as it has become.
+        flaws.extend([100, 250, 500, 1_000].map(|rows| Self::InBatches("operations_after", rows)));
+        for read in ["cursor", "bound", "indexer_state", "block"] {
+            flaws.push(Self::Stale(read, Scope::VoidEarly));
+            flaws.push(Self::Keeps(Kept::SomeReads(read)));
+        }
+        for method in [Method::Append, Method::Load] {
+            flaws.push(Self::InParts(method, 1_000));
+            flaws.push(Self::Reserves(method, Reserved::Ids));
+            flaws.push(Self::Reserves(method, Reserved::Hashes));
+        }
+        for method in Method::ALL {
+            flaws.push(Self::Replays(method));
+            flaws.push(Self::Keeps(Kept::DroppedWaiter(method)));
+        }
+        flaws.extend([999, 32_767].map(Self::ChecksFirstIds));
+        flaws.extend([Self::LowersCursor, Self::NamesInTurn]);
         for origin in Origin::ALL {
             flaws.extend(Part::ALL.map(|part| Self::BlindTo(part, origin)));
         }
@@ -213,16 +263,19 @@ impl Flaw {
     /// The line of the storage contract, 1 to 13, that forbids it.
     pub const fn line(self) -> u8 {
         match self {
-            Self::Stale(..) | Self::Torn(_) | Self::CutsList(..) | Self::Late(..) => 9,
+            Self::Stale(..) | Self::Torn(_) | Self::CutsList(..) | Self::Late(..) | Self::InBatches(..) => 9,
             Self::Shown(..)
             | Self::Left(..)
             | Self::Lost(_)
             | Self::DoesNotWait(_)
+            | Self::InParts(..)
+            | Self::Replays(_)
+            | Self::Reserves(..)
             | Self::Keeps(_)
             | Self::BlindToBound(_) => 2,
             Self::Narrow(_) | Self::CutsValues(_) => 5,
-            Self::Race(_) | Self::JudgedEarly(_) | Self::BlindToExpected(..) => 6,
-            Self::LosesLastOf(..) | Self::BlindTo(..) => 1,
+            Self::Race(_) | Self::JudgedEarly(_) | Self::BlindToExpected(..) | Self::LowersCursor => 6,
+            Self::LosesLastOf(..) | Self::BlindTo(..) | Self::ChecksFirstIds(_) | Self::NamesInTurn => 1,
             Self::BlindToEntry(_) => 7,
         }
     }
@@ -244,6 +297,37 @@ impl fmt::Display for Flaw {
             Self::Stale(read, Scope::Handle) => write!(f, "{read} is remembered by each clone until it writes"),
             Self::Stale(read, Scope::Opening) => write!(f, "{read} is remembered by each opening until it writes"),
             Self::Stale(read, Scope::NotFound) => write!(f, "{read} is remembered where it found nothing"),
+            Self::Stale(read, Scope::VoidEarly) => {
+                write!(
+                    f,
+                    "{read} is remembered by each opening until a write of it comes, not until it ends"
+                )
+            }
+            Self::InBatches(read, rows) => write!(f, "{read} reads {rows} rows at a time"),
+            Self::InParts(method, rows) => write!(f, "{} commits {rows} operations at a time", method.name()),
+            Self::ChecksFirstIds(count) => {
+                write!(f, "append looks for the ids of {count} transactions of a call alone")
+            }
+            Self::Replays(method) => write!(f, "{} that is dropped comes with the next opening", method.name()),
+            Self::Reserves(method, Reserved::Ids) => {
+                write!(
+                    f,
+                    "{} that is refused keeps the places of its transactions",
+                    method.name()
+                )
+            }
+            Self::Reserves(method, Reserved::Hashes) => {
+                write!(f, "{} that is refused keeps the hashes of its blocks", method.name())
+            }
+            Self::LowersCursor => f.write_str("load that ends below the cursor, without a block, lowers it"),
+            Self::NamesInTurn => f.write_str("append names another one of several known transactions each time"),
+            Self::Keeps(Kept::DroppedWaiter(method)) => {
+                write!(
+                    f,
+                    "{} that is dropped while it waits keeps its connection",
+                    method.name()
+                )
+            }
             Self::Torn(read) => write!(f, "{read} is read in two parts"),
             Self::Narrow(read) => write!(f, "{read} compares block numbers in 32 bits"),
             Self::Shown(method, between) => write!(f, "{} commits in two parts: at first, {between}", method.name()),
@@ -266,6 +350,7 @@ impl fmt::Display for Flaw {
             Self::Keeps(Kept::WriteToReader) => f.write_str("a write to a reader keeps its connection"),
             Self::Keeps(Kept::RefusedOpening) => f.write_str("an opening that is refused keeps its connection"),
             Self::Keeps(Kept::ClosedReader) => f.write_str("a reader that is closed keeps its connection"),
+            Self::Keeps(Kept::SomeReads(read)) => write!(f, "every hundredth {read} keeps its connection"),
             Self::Keeps(Kept::FailedSource) => f.write_str("a load whose source fails keeps its connection"),
             Self::LosesLastOf(method, count) => write!(f, "{} of {count} loses the last", method.name()),
             Self::CutsList(read, count) => write!(f, "{read} answers {count} rows at most"),
@@ -304,7 +389,12 @@ impl StoreFactory for Flawed {
     async fn open(&self, network: Network, access: Access) -> Result<FlawedStore> {
         self.shared.must_have_a_connection()?;
         match self.model.open(network, access).await {
-            Ok(store) => Ok(FlawedStore::new(store, self.flaw, Arc::clone(&self.shared))),
+            Ok(store) => {
+                if access.is_write() {
+                    self.shared.replay(&store);
+                }
+                Ok(FlawedStore::new(store, self.flaw, Arc::clone(&self.shared)))
+            }
             Err(refusal) => {
                 if self.flaw == Flaw::Keeps(Kept::RefusedOpening)
                     && matches!(refusal, StorageError::WrongNetwork { .. })

@@ -3,7 +3,9 @@
 use node_storage_contract::{IndexEntry, IndexOutcome, OperationPosition, PublishedBlock, Reason};
 
 use super::write::{Chunks, End, Write};
-use crate::data::{block, bytes, cursor, cursor_after, ignored, of_did, of_storage, slot_of};
+use crate::data::{
+    absn, block, block_with, bytes, cursor, cursor_after, ignored, of_did, of_storage, osn, slot_of, transaction_of,
+};
 use crate::model::{Content, ModelStore};
 
 /// The kinds of accepted writes: each method, with little and with much.
@@ -27,7 +29,15 @@ pub(crate) enum Kind {
     IndexAll,
     /// The cursor.
     Move,
+    /// More blocks, and in the last of them more operations, than a chunk of a thousand has; not among [`Kind::ALL`], since it takes
+    /// long.
+    AppendLarge,
+    /// The same by a load.
+    LoadLarge,
 }
+
+/// How many blocks a large write has, and how many operations the last one.
+const LARGE: u64 = 1_050;
 
 impl Kind {
     pub(crate) const ALL: [Self; 9] = [
@@ -84,9 +94,29 @@ impl Kind {
                 batch.extend(batch.last().cloned());
                 Write::Index(batch)
             }
+            Self::AppendLarge => {
+                let new = large(next);
+                let at = cursor_after(&new);
+                Write::Append(stored, new, at)
+            }
+            Self::LoadLarge => {
+                let chunks = vec![large(next)];
+                Write::Load(content.bound(), Chunks::new(chunks, End::AtLastBlock))
+            }
             Self::Move => Write::AdvanceCursor(stored, cursor(slot_of(next), next)),
         }
     }
+}
+
+/// [`LARGE`] blocks of one operation, and one of that many.
+fn large(first: u64) -> Vec<PublishedBlock> {
+    let of = |number: u64, operations: u64| {
+        let content = |index: u64| bytes([number.to_be_bytes(), index.to_be_bytes()].concat());
+        let operations = (0..operations).map(|index| (osn(index), content(index)));
+        block_with(number, vec![transaction_of(number, absn(1), operations)])
+    };
+    let small = (first..first + LARGE).map(|number| of(number, 1));
+    small.chain([of(first + LARGE, LARGE)]).collect()
 }
 
 /// A block whose second transaction has an operation that was published before, if any was.

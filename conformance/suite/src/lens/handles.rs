@@ -8,6 +8,7 @@ use super::write::{Write, Written};
 use crate::StoreFactory;
 use crate::factory::{open, open_read_only};
 use crate::model::{Model, ModelStore};
+use crate::step;
 use crate::streams::short;
 
 /// Handles of one store, and the model of what it has to hold.
@@ -84,6 +85,7 @@ impl<'f, F: StoreFactory> Handles<'f, F> {
     pub(crate) async fn write(&mut self, step: usize, write: &Write) {
         let (after, expected) = write.expected(&self.model).await;
         let (handle, store) = self.writer(step);
+        step::now(|| format!("the {} through {handle}, after {}", write.describe(), self.last));
         let answer = write.ask(store).await;
         self.accept(
             after,
@@ -135,6 +137,15 @@ impl<'f, F: StoreFactory> Handles<'f, F> {
         self.factory.close(reader).await;
     }
 
+    /// Every read through a reader that is opened now: enough where much is stored.
+    pub(crate) async fn look_once(&self) {
+        let reader = open_read_only(self.factory).await;
+        let reads = questions(&self.model.content());
+        let lens = format!("after {}, through {LATE}", self.last);
+        look(&reader, &reads, &self.model, &lens).await;
+        self.factory.close(reader).await;
+    }
+
     /// Some reads through every handle.
     pub(crate) async fn glance(&self, reads: &[Read]) {
         for (handle, store) in self.all() {
@@ -150,6 +161,11 @@ impl<'f, F: StoreFactory> Handles<'f, F> {
 
     /// Closes what writes and opens it again. The reader that was opened first stays open.
     pub(crate) async fn reopen(&mut self) {
+        self.reopen_writers().await;
+        self.last = format!("closing and opening again, which came after {}", self.last);
+    }
+
+    pub(crate) async fn reopen_writers(&mut self) {
         let mut writers = std::mem::take(&mut self.writers).into_iter();
         let first = writers.next();
         // Clones go first: a factory closes a store whose clones are gone.
@@ -158,7 +174,6 @@ impl<'f, F: StoreFactory> Handles<'f, F> {
             self.factory.close(writer).await;
         }
         self.open_writers().await;
-        self.last = format!("closing and opening again, which came after {}", self.last);
     }
 
     /// Closes everything.

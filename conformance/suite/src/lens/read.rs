@@ -83,6 +83,18 @@ impl Read {
         }
     }
 
+    /// Whether a few rows answer it, however much is stored.
+    pub(crate) fn is_brief(&self) -> bool {
+        match self {
+            Self::Operations(_, limit)
+            | Self::Published(_, limit)
+            | Self::OperationsOfDid(_, _, limit)
+            | Self::ListedDids(_, limit) => *limit != PageLimit::MAX,
+            Self::Transaction(_) | Self::StorageOwners(_) => false,
+            _ => true,
+        }
+    }
+
     /// Asks a store.
     pub(crate) async fn ask<S: NodeStorage>(&self, store: &S) -> Result<Reading> {
         Ok(match self {
@@ -132,6 +144,11 @@ pub(crate) async fn telling(before: &ModelStore, after: &ModelStore, each: usize
         }
     }
     found
+}
+
+/// Those that are answered by a few rows.
+pub(crate) fn brief(telling: Vec<Telling>) -> Vec<Telling> {
+    telling.into_iter().filter(|telling| telling.read.is_brief()).collect()
 }
 
 /// What is worth asking about any of these states. The last state's things come first.
@@ -215,4 +232,67 @@ fn some<T: Clone>(items: &[T]) -> Vec<T> {
         .filter_map(|place| items.get(place))
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::lens::author::Kind;
+    use crate::lens::write::copy;
+    use crate::model::Model;
+
+    /// The methods of the repositories' traits.
+    fn methods_of_the_contract() -> BTreeSet<String> {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../storage/contract/src/repo.rs");
+        let source = std::fs::read_to_string(source).unwrap();
+        let names = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+        names
+            .map(|name| {
+                name.chars()
+                    .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn tables_have_every_method_of_the_contract() {
+        let model = crate::factory::open(&Model::default()).await;
+        let mut writes = BTreeSet::new();
+        for kind in Kind::ALL {
+            let write = kind.next(&model);
+            write.ask(&model).await.unwrap();
+            writes.insert(write.method().to_owned());
+        }
+        let reads = Read::METHODS.map(str::to_owned);
+        let tables: BTreeSet<String> = writes.into_iter().chain(reads).collect();
+        assert_eq!(tables, methods_of_the_contract());
+    }
+
+    #[tokio::test]
+    async fn every_method_is_asked_of_any_state_and_each_is_told_by_some_write() {
+        let model = crate::factory::open(&Model::default()).await;
+        let mut told = BTreeSet::new();
+        for kind in Kind::ALL.into_iter().chain(Kind::ALL) {
+            let asked: BTreeSet<_> = questions(&model.content()).iter().map(Read::method).collect();
+            // Nothing is there to be asked for in an empty store.
+            if model.content().cursor.is_some() {
+                assert_eq!(asked, BTreeSet::from(Read::METHODS));
+            }
+            let before = copy(&model).await;
+            kind.next(&model).ask(&model).await.unwrap();
+            told.extend(
+                telling(&before, &model, 1)
+                    .await
+                    .iter()
+                    .map(|telling| telling.read.method()),
+            );
+        }
+        // The first opening names the network, and nothing changes it.
+        told.insert("network");
+        assert_eq!(told, BTreeSet::from(Read::METHODS));
+    }
 }

@@ -23,20 +23,19 @@ const fn limit(at: u64, of: &'static str) -> Limit {
 /// Those of engines are documented: DynamoDB, "Quotas in Amazon DynamoDB"; etcd, "System limits" and `--max-txn-ops`; Firestore,
 /// "Usage and limits"; SQLite, "Implementation Limits For SQLite"; Oracle, error `ORA-01795`; SQL Server, "Maximum capacity
 /// specifications" and "Table Value Constructor"; `MySQL`, error 1390; PostgreSQL, "PostgreSQL Limits".
-pub(crate) const ITEMS: [Limit; 14] = [
+pub(crate) const ITEMS: [Limit; 10] = [
     limit(16, "a small buffer"),
     limit(25, "DynamoDB: items of a BatchWriteItem"),
-    limit(32, "bits of a set"),
-    limit(64, "bits of a set"),
     limit(100, "DynamoDB: actions of a transaction, keys of a BatchGetItem"),
     limit(128, "etcd: operations of a transaction; a signed byte"),
     limit(256, "a byte"),
     limit(500, "Firestore: writes of a commit; SQLite: terms of a compound SELECT"),
     limit(512, "a chunk"),
-    limit(999, "SQLite before 3.32: parameters of a statement"),
-    limit(1_000, "SQL Server: rows of VALUES; Oracle: members of an IN list"),
+    limit(
+        1_000,
+        "SQL Server: rows of VALUES; Oracle: members of an IN list; one less, SQLite before 3.32: parameters",
+    ),
     limit(1_024, "a chunk"),
-    limit(2_048, "a chunk"),
     limit(2_100, "SQL Server: parameters of a statement"),
 ];
 

@@ -104,6 +104,23 @@ impl<'a, T> Stepped<'a, T> {
     }
 }
 
+/// Takes steps of all of these until they have ended: each may wait for what another one holds.
+pub(crate) async fn finish_all<T>(mut calls: Vec<Stepped<'_, T>>) -> Vec<T> {
+    while let Some(first) = calls.iter().position(|call| !call.has_ended()) {
+        let mut has_gone_on = false;
+        for call in &mut calls {
+            if !call.has_ended() && call.was_woken() {
+                call.poll().await;
+                has_gone_on = true;
+            }
+        }
+        if !has_gone_on && let Some(call) = calls.get(first) {
+            call.woken_soon().await;
+        }
+    }
+    calls.into_iter().filter_map(Stepped::into_output).collect()
+}
+
 /// Takes steps of a call until it ends; where it waits, `other` takes one: it may be what the call waits for.
 pub(crate) async fn finish_beside<T, O>(mut call: Stepped<'_, T>, other: &mut Stepped<'_, O>) -> T {
     loop {

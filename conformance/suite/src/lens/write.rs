@@ -109,6 +109,15 @@ impl Write {
         }
     }
 
+    /// The blocks that it brings.
+    pub(crate) fn blocks(&self) -> Vec<&PublishedBlock> {
+        match self {
+            Self::Append(_, blocks, _) => blocks.iter().collect(),
+            Self::Load(_, chunks) => chunks.blocks.iter().flatten().collect(),
+            Self::Index(_) | Self::AdvanceCursor(..) => Vec::new(),
+        }
+    }
+
     /// How often a load of this has asked for a chunk, wherever it ran; 0 for other writes.
     pub(crate) fn chunks_asked_for(&self) -> usize {
         match self {

@@ -3,19 +3,23 @@
 use std::fmt::Write;
 
 use super::{BackendReport, CaseResult, Report, concerns};
-use crate::CASES;
+use crate::LINES;
 use crate::record::Outcome;
 
 impl Report {
-    /// Matrix, exclusions, failures with their messages, what isolation costs, the seeded defects, and every case with its
+    /// Matrix, the lines of the contract with their cases, exclusions, failures with their messages, what isolation costs, the seeded defects, and every case with its
     /// outcome and time on every backend.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# Conformance report\n\n`{}`\n\n", self.summary());
         let mut table = Table::new(&mut text, "Concern", self);
-        for concern in concerns() {
-            table.row(concern, |report| report.passed(Some(concern)));
+        for concern in concerns(self.level) {
+            table.row(concern, |report| report.passed(|case| case.concern == concern));
         }
-        table.row("**all**", |report| report.passed(None));
+        table.row("**all**", |report| report.passed(|_| true));
+        for badge in self.badges() {
+            let _ = write!(text, "\n`{badge}`\n");
+        }
+        self.list_lines(&mut text);
         self.list(&mut text, "Excluded", BackendReport::excluded);
         self.list(&mut text, "Did not pass", BackendReport::unmet);
         if !self.isolation.is_empty() {
@@ -29,12 +33,37 @@ impl Report {
         }
         text += "\n## Cases\n\n";
         let mut table = Table::new(&mut text, "Case", self);
-        for (index, case) in CASES.iter().enumerate() {
+        for (index, case) in self.level.cases().enumerate() {
             table.row(&format!("`{case}`"), |report| {
                 report.results.get(index).map(cell).unwrap_or_default()
             });
         }
         text
+    }
+
+    /// For each line of the storage contract, the cases that are about it.
+    fn list_lines(&self, text: &mut String) {
+        *text += "\n## Lines of the storage contract\n\n";
+        let mut table = Table::new(text, "Line", self);
+        for (number, line) in (1..).zip(LINES) {
+            table.row(&format!("{number}. {line}"), |report| {
+                report.passed(|case| case.lines.contains(&number))
+            });
+        }
+        for (number, line) in (1..).zip(LINES) {
+            let _ = write!(text, "\n### {number}. {line}\n\n");
+            for concern in concerns(self.level) {
+                let names: Vec<&str> = self
+                    .level
+                    .cases()
+                    .filter(|case| case.concern == concern && case.lines.contains(&number))
+                    .map(|case| case.name)
+                    .collect();
+                if !names.is_empty() {
+                    let _ = writeln!(text, "- `{concern}`: {}", names.join(", "));
+                }
+            }
+        }
     }
 
     /// A section with what some cases say on each backend; none where there are none.

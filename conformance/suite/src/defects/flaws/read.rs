@@ -1,6 +1,6 @@
 //! Reads that answer what they should not.
 
-use node_storage_contract::{BlockNo, Cursor, LedgerBound, OperationPosition, Result};
+use node_storage_contract::{BlockNo, Cursor, LedgerBound, OperationPosition, PageLimit, Result};
 
 use super::store::{FlawedStore, pause};
 use super::{Flaw, LISTINGS};
@@ -46,6 +46,7 @@ impl FlawedStore {
                 let after = read.ask(&self.seen().await).await?;
                 Ok(torn(before, after))
             }
+            Flaw::InBatches(method, rows) if is_its_own(method) => self.read_in_batches(read, rows).await,
             Flaw::Narrow(method) if is_its_own(method) => {
                 let narrow_after = |after: Option<OperationPosition>| after.map(narrow_position);
                 let narrowed = match read {
@@ -72,6 +73,80 @@ impl FlawedStore {
             }
             _ => read.ask(&seen).await,
         }
+    }
+}
+
+impl FlawedStore {
+    /// Asks for so many rows at a time, until the page is full or there are no more.
+    async fn read_in_batches(&self, read: Read, rows: usize) -> Result<Reading> {
+        let mut found: Option<Reading> = None;
+        loop {
+            let last = found.as_ref().and_then(last_position);
+            let length = found.as_ref().map_or(0, self::length);
+            let part = |after: Option<OperationPosition>, limit: PageLimit| {
+                let rest = usize::try_from(limit.get()).unwrap_or(usize::MAX) - length;
+                let rows = u64::try_from(rest.min(rows)).unwrap_or(1);
+                (last.or(after), PageLimit::try_from(rows.max(1)).unwrap_or(limit), rest)
+            };
+            let (asked, rest) = match read {
+                Read::Operations(after, limit) => {
+                    let (after, limit, rest) = part(after, limit);
+                    (Read::Operations(after, limit), rest)
+                }
+                Read::Published(after, limit) => {
+                    let (after, limit, rest) = part(after, limit);
+                    (Read::Published(after, limit), rest)
+                }
+                Read::OperationsOfDid(did, after, limit) => {
+                    let (after, limit, rest) = part(after, limit);
+                    (Read::OperationsOfDid(did, after, limit), rest)
+                }
+                Read::ListedDids(after, limit) => {
+                    let (after, limit, rest) = part(after, limit);
+                    (Read::ListedDids(after, limit), rest)
+                }
+                ref other => return other.ask(&self.seen().await).await,
+            };
+            if rest == 0 {
+                return Ok(found.unwrap_or(Reading::Operations(Vec::new())));
+            }
+            let batch = asked.ask(&self.seen().await).await?;
+            let is_last = self::length(&batch) < rows.min(rest);
+            found = Some(match (found, batch) {
+                (Some(Reading::Operations(known)), Reading::Operations(more)) => {
+                    Reading::Operations([known, more].concat())
+                }
+                (Some(Reading::Published(known)), Reading::Published(more)) => {
+                    Reading::Published([known, more].concat())
+                }
+                (Some(Reading::ListedDids(known)), Reading::ListedDids(more)) => {
+                    Reading::ListedDids([known, more].concat())
+                }
+                (_, batch) => batch,
+            });
+            if let Some(found) = found.take_if(|_| is_last) {
+                return Ok(found);
+            }
+            pause().await;
+        }
+    }
+}
+
+fn length(reading: &Reading) -> usize {
+    match reading {
+        Reading::Operations(rows) => rows.len(),
+        Reading::Published(rows) => rows.len(),
+        Reading::ListedDids(rows) => rows.len(),
+        _ => 0,
+    }
+}
+
+fn last_position(reading: &Reading) -> Option<OperationPosition> {
+    match reading {
+        Reading::Operations(rows) => rows.last().map(|row| row.operation.position),
+        Reading::Published(rows) => rows.last().map(|row| row.operation.position),
+        Reading::ListedDids(rows) => rows.last().map(|row| row.position),
+        _ => None,
     }
 }
 

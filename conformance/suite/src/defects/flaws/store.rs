@@ -1,17 +1,17 @@
 //! The store around a model that makes the mistake.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use node_storage_contract::{
-    Appended, BlockHeader, BlockNo, Cursor, Delivery, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
+    Appended, BlockHash, BlockHeader, BlockNo, Cursor, Delivery, DidSuffix, DltCursorRepo, IndexEntry, Indexed,
     IndexedOperationRepo, IndexerState, IndexerStateRepo, LedgerBound, ListedDid, LoadSource, Network, OperationHash,
     OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo,
-    Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
+    Result, StorageError, StorageOwner, TransactionId, TransactionIndex, TransactionRecord,
 };
 
-use super::{Flaw, Kept, Method, Scope};
+use super::{Flaw, Kept, Method, Reserved, Scope};
 use crate::lens::read::{Read, Reading};
 use crate::model::{Content, ModelStore};
 
@@ -24,11 +24,30 @@ pub(super) struct Shared {
     kept_connections: AtomicUsize,
     /// The blocks that came by a load.
     pub(super) loaded: Mutex<BTreeSet<BlockNo>>,
+    /// The state before a write that was dropped, and the one after it.
+    pub(super) journal: Mutex<Option<(Content, Content)>>,
+    /// What refused calls have brought.
+    pub(super) reserved_ids: Mutex<BTreeMap<TransactionId, (BlockNo, TransactionIndex)>>,
+    pub(super) reserved_hashes: Mutex<BTreeMap<BlockNo, BlockHash>>,
+    /// How many reads of the flaw's method there were.
+    reads: AtomicUsize,
+    /// How many calls were refused.
+    pub(super) refusals: AtomicUsize,
 }
 
 impl Shared {
     pub(super) fn keep_a_connection(&self) {
         self.kept_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Does what was dropped, unless somebody has written since.
+    pub(super) fn replay(&self, model: &ModelStore) {
+        if let Some((before, after)) = lock(&self.journal).take() {
+            let mut content = model.content();
+            if content.bound() == before.bound() && content.index.len() == before.index.len() {
+                *content = after;
+            }
+        }
     }
 
     pub(super) fn must_have_a_connection(&self) -> Result<()> {
@@ -79,7 +98,7 @@ impl Clone for FlawedStore {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -90,7 +109,7 @@ pub(super) async fn pause() {
 }
 
 /// Keeps a connection where the future that holds it is dropped before its end.
-struct Held<'a>(Option<&'a Shared>);
+pub(super) struct Held<'a>(pub(super) Option<&'a Shared>);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -167,6 +186,11 @@ impl FlawedStore {
 
     async fn ask(&self, read: Read) -> Result<Reading> {
         self.shared.must_have_a_connection()?;
+        if self.flaw == Flaw::Keeps(Kept::SomeReads(read.method()))
+            && self.shared.reads.fetch_add(1, Ordering::Relaxed) % 100 == 99
+        {
+            self.shared.keep_a_connection();
+        }
         let keeps = self.flaw == Flaw::Keeps(Kept::DroppedRead(read.method()));
         let mut held = Held(keeps.then_some(&*self.shared));
         pause().await;
@@ -200,6 +224,9 @@ impl FlawedStore {
         self.shared.must_have_a_connection()?;
         let keeps = self.flaw == Flaw::Keeps(Kept::DroppedWrite(method));
         let mut held = Held(keeps.then_some(&*self.shared));
+        if matches!(self.flaw, Flaw::Stale(_, Scope::VoidEarly)) {
+            self.forget();
+        }
         pause().await;
         let answer = match self.model.must_be_writable() {
             Ok(()) => self.store(method, change).await,
@@ -397,6 +424,34 @@ impl<E> From<StorageError> for Refused<E> {
 }
 
 impl FlawedStore {
+    /// Keeps what a refused call has brought.
+    pub(super) fn reserve(&self, method: Method, blocks: &[PublishedBlock]) {
+        match self.flaw {
+            Flaw::Reserves(flawed, Reserved::Ids) if flawed == method => {
+                let content = self.model.content();
+                let mut reserved = lock(&self.shared.reserved_ids);
+                for block in blocks
+                    .iter()
+                    .filter(|block| !content.blocks.contains_key(&block.number))
+                {
+                    for transaction in &block.transactions {
+                        reserved
+                            .entry(transaction.id)
+                            .or_insert((block.number, transaction.absn));
+                    }
+                }
+            }
+            Flaw::Reserves(flawed, Reserved::Hashes) if flawed == method => {
+                let content = self.model.content();
+                let new = blocks
+                    .iter()
+                    .filter(|block| !content.blocks.contains_key(&block.number));
+                lock(&self.shared.reserved_hashes).extend(new.map(|block| (block.number, block.hash)));
+            }
+            _ => {}
+        }
+    }
+
     async fn load_from<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, Refused<L::Error>> {
         let onto = self.bound_of(onto);
         let is_judged_early = self.flaw == Flaw::JudgedEarly(Method::Load);
@@ -415,13 +470,22 @@ impl FlawedStore {
                 Delivery::Blocks(blocks) => {
                     chunks.push(blocks);
                     let mut judged = self.model.content().clone();
-                    judged.load(&chunks, None)?;
+                    let judgement = judged.load(&chunks, None);
+                    if judgement.is_err() {
+                        let blocks: Vec<_> = chunks.iter().flatten().cloned().collect();
+                        self.reserve(Method::Load, &blocks);
+                    }
+                    judgement?;
                 }
                 Delivery::End(cursor) => break cursor,
             }
         };
         let numbers = chunks.iter().flatten().map(|block| block.number);
         lock(&self.shared.loaded).extend(numbers);
+        if self.flaw == Flaw::LowersCursor && chunks.is_empty() && cursor.is_some() {
+            self.model.content().cursor = cursor;
+            return Ok(Appended::default());
+        }
         let loaded = self
             .install(Method::Load, |content| content.load(&chunks, cursor))
             .await?;

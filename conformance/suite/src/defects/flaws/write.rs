@@ -2,13 +2,16 @@
 
 use std::sync::PoisonError;
 
+use std::sync::atomic::Ordering;
+
 use node_storage_contract::{
-    Appended, Cursor, IndexEntry, Indexed, OperationBytes, OperationPosition, PublishedBlock, Result,
+    Appended, Conflict, ConflictReason, Cursor, IndexEntry, Indexed, OperationBytes, OperationPosition, PublishedBlock,
+    Result, StorageError, Subject,
 };
 use tokio::sync::MutexGuard;
 
-use super::store::{FlawedStore, pause};
-use super::{Between, Flaw, Method};
+use super::store::{FlawedStore, Held, Shared, lock, pause};
+use super::{Between, Flaw, Kept, Method};
 use crate::model::{Content, ModelStore};
 
 /// Leaves a state behind where the future that holds this is dropped.
@@ -25,11 +28,28 @@ impl Drop for Leaves<'_> {
     }
 }
 
+/// Notes a write for the next opening where the future that holds this is dropped.
+struct Journaled<'a>(&'a Shared, Option<(Content, Content)>);
+
+impl Drop for Journaled<'_> {
+    fn drop(&mut self) {
+        if let Some(states) = self.1.take() {
+            *lock(&self.0.journal) = Some(states);
+        }
+    }
+}
+
 impl FlawedStore {
     /// The turn of a write, unless the flaw takes none.
     pub(super) async fn turn_of(&self, method: Method) -> Option<MutexGuard<'_, ()>> {
         match self.flaw {
             Flaw::Race(flawed) | Flaw::DoesNotWait(flawed) if flawed == method => None,
+            Flaw::Keeps(Kept::DroppedWaiter(flawed)) if flawed == method => {
+                let mut held = Held(Some(&*self.shared));
+                let turn = self.model.turn().await;
+                held.0 = None;
+                Some(turn)
+            }
             _ => Some(self.model.turn().await),
         }
     }
@@ -77,6 +97,19 @@ impl FlawedStore {
                 pause().await;
                 leaves.state = None;
             }
+            Flaw::Replays(flawed) if flawed == method => {
+                let mut journaled = Journaled(&self.shared, Some((before.clone(), after.clone())));
+                pause().await;
+                journaled.1 = None;
+            }
+            Flaw::InParts(flawed, rows) if flawed == method => {
+                let open =
+                    |content: &Content| content.bound().operations + u64::try_from(content.index.len()).unwrap_or(0);
+                if open(&after) - open(&before) > u64::try_from(rows).unwrap_or(0) {
+                    *self.model.content() = Between::Half.of(&before, &after);
+                    pause().await;
+                }
+            }
             Flaw::Race(flawed) if flawed == method => pause().await,
             Flaw::Late(flawed, scope) if flawed == method => {
                 self.hold_back(scope, after);
@@ -117,10 +150,86 @@ impl FlawedStore {
                 appended.operations = 1;
             }
         }
-        let added = content.append(expected, &blocks, cursor)?;
+        self.must_be_free(&blocks)?;
+        let before = matches!(self.flaw, Flaw::ChecksFirstIds(_) | Flaw::NamesInTurn).then(|| content.clone());
+        let added = match content.append(expected, &blocks, cursor) {
+            Ok(added) => added,
+            Err(refusal) => {
+                self.reserve(Method::Append, &blocks);
+                let Some(before) = before else {
+                    return Err(refusal);
+                };
+                // What was refused may have changed some of it.
+                *content = before;
+                self.named_in_turn(content, expected, &mut blocks, cursor, refusal)?
+            }
+        };
         appended.blocks += added.blocks;
         appended.operations += added.operations;
         Ok(appended)
+    }
+
+    /// Refuses what takes a place that a refused call has kept.
+    fn must_be_free(&self, blocks: &[PublishedBlock]) -> Result<()> {
+        let (ids, hashes) = (lock(&self.shared.reserved_ids), lock(&self.shared.reserved_hashes));
+        for block in blocks {
+            if hashes.get(&block.number).is_some_and(|hash| *hash != block.hash) {
+                return Err(conflict(block.number.into(), ConflictReason::OtherBlockHash));
+            }
+            for transaction in &block.transactions {
+                if let Some((number, absn)) = ids.get(&transaction.id)
+                    && (*number, *absn) != (block.number, transaction.absn)
+                {
+                    let reason = ConflictReason::TransactionElsewhere {
+                        id: transaction.id,
+                        block: *number,
+                        absn: *absn,
+                    };
+                    return Err(conflict(Subject::Transaction(block.number, transaction.absn), reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of a refused append: nothing else, unless it is refused for a transaction that is stored elsewhere.
+    fn named_in_turn(
+        &self,
+        content: &mut Content,
+        expected: Option<Cursor>,
+        blocks: &mut [PublishedBlock],
+        cursor: Cursor,
+        refusal: StorageError,
+    ) -> Result<Appended> {
+        let StorageError::Conflict(Conflict {
+            reason: ConflictReason::TransactionElsewhere { id, .. },
+            ..
+        }) = &refusal
+        else {
+            return Err(refusal);
+        };
+        let mut places = blocks.iter().flat_map(|block| &block.transactions);
+        let place = places.position(|transaction| transaction.id == *id).unwrap_or(0);
+        let is_passed_over = match self.flaw {
+            Flaw::ChecksFirstIds(count) => place >= count,
+            Flaw::NamesInTurn => self.shared.refusals.fetch_add(1, Ordering::Relaxed) % 2 == 1,
+            _ => false,
+        };
+        if !is_passed_over {
+            return Err(refusal);
+        }
+        for block in blocks.iter_mut() {
+            block.transactions.retain(|transaction| transaction.id != *id);
+        }
+        match content.append(expected, blocks, cursor) {
+            Err(StorageError::Conflict(other))
+                if matches!(other.reason, ConflictReason::TransactionElsewhere { .. }) =>
+            {
+                Err(other.into())
+            }
+            _ if self.flaw == Flaw::NamesInTurn => Err(refusal),
+            answer => answer,
+        }
     }
 
     pub(super) fn index_in(&self, content: &mut Content, batch: &[IndexEntry]) -> Result<Indexed> {
@@ -143,6 +252,10 @@ impl FlawedStore {
         content.must_stand_at(expected)?;
         content.move_cursor(cursor)
     }
+}
+
+fn conflict(at: Subject, reason: ConflictReason) -> StorageError {
+    Conflict { at, reason }.into()
 }
 
 fn operations_of(blocks: &mut [PublishedBlock]) -> impl Iterator<Item = &mut OperationBytes> {
