@@ -64,7 +64,10 @@ impl Once {
         entries.insert(key, entry);
         drop(entries);
         let publishing = publish();
-        let underway = Underway { once: self.clone(), key };
+        let mut underway = Underway {
+            once: self.clone(),
+            key: Some(key),
+        };
         tokio::spawn(async move {
             let outcome = publishing.await;
             underway.end(&outcome);
@@ -77,20 +80,25 @@ impl Once {
 /// A submission under way. Where it is cut off, nobody knows what became of it, and the same is not begun again for a minute.
 struct Underway {
     once: Once,
-    key: [u8; 32],
+    /// `None` once it was forgotten.
+    key: Option<[u8; 32]>,
 }
 
 impl Underway {
-    fn end(&self, outcome: &Outcome) {
-        if !matches!(outcome, Ok(_) | Err(SubmitError::Unknown(_))) {
-            self.once.entries().remove(&self.key);
+    fn end(&mut self, outcome: &Outcome) {
+        if !matches!(outcome, Ok(_) | Err(SubmitError::Unknown(_)))
+            && let Some(key) = self.key.take()
+        {
+            self.once.entries().remove(&key);
         }
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        if let Some(entry) = self.once.entries().get_mut(&self.key) {
+        if let Some(key) = self.key
+            && let Some(entry) = self.once.entries().get_mut(&key)
+        {
             entry.answered = Some(Instant::now());
         }
     }
