@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
+use dlt_sinks::contract::{AnySink, SinkSettings};
 use dlt_sources::contract::{SourceConfig, SourceSettings};
 use node_storage::contract::{Network, TransactionId};
 use node_storage::{ConfigError, DbBackend, DbBackendConfig};
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Resolver(ResolverArguments),
     /// Run an indexer with an in-memory ledger that accepts submissions over the API.
     Dev(DevArguments),
+    /// Publish operations that are submitted over the API, without a database.
+    Submitter(SubmitterArguments),
     /// Write the whole content of the database to one archive file. Works while a node runs.
     Backup(BackupArguments),
     /// Restore archives that `backup` wrote into a database of either engine, completely or not at all, and index
@@ -57,6 +60,8 @@ pub(crate) struct IndexerArguments {
     pub(crate) migration: MigrationArguments,
     #[command(flatten)]
     pub(crate) source: SourceArguments,
+    #[command(flatten)]
+    pub(crate) sink: SinkArguments,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
     /// Exit with code 0 once the source has ended and everything is indexed.
@@ -85,6 +90,17 @@ pub(crate) struct DevArguments {
     /// Publish a few sample DIDs if the database is empty.
     #[arg(long)]
     pub(crate) sample: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitterArguments {
+    /// The Cardano network on which operations are published [default: mainnet].
+    #[arg(long, env = "NPRISM_CARDANO_NETWORK", value_parser = network_parser())]
+    pub(crate) network: Option<Network>,
+    #[command(flatten)]
+    pub(crate) sink: SinkArguments,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 #[derive(Debug, Args)]
@@ -373,6 +389,91 @@ impl FromArgMatches for SourceArguments {
         *self = Self::from_arg_matches(flags)?;
         Ok(())
     }
+}
+
+/// Where submitted operations go.
+#[derive(Debug)]
+pub(crate) struct SinkArguments {
+    common: CommonSinkArguments,
+    /// What the chosen sink takes its flags from.
+    flags: ArgMatches,
+}
+
+/// Which sink.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Submissions")]
+struct CommonSinkArguments {
+    /// What publishes operations.
+    #[arg(long = "dlt-sink", help = sink_help(), env = "NPRISM_DLT_SINK", value_name = "SINK", value_parser = sink_name)]
+    dlt_sink: Option<String>,
+}
+
+impl SinkArguments {
+    /// The sink that these arguments name, if they name one. Nothing is asked of it.
+    pub(crate) fn config(&self, network: Network) -> Result<Option<AnySink>, Failure> {
+        let name = self.common.dlt_sink.as_deref();
+        for other in dlt_sinks::SINKS.iter().filter(|other| Some(other.name()) != name) {
+            for flag in other.add_flags(clap::Command::new("flags")).get_arguments() {
+                let id = flag.get_id().as_str();
+                if self.flags.value_source(id) == Some(ValueSource::CommandLine) {
+                    let flag = flag.get_long().unwrap_or(id);
+                    let text = format!("--{flag} is for --dlt-sink {}; add that, or leave it out", other.name());
+                    return Err(Failure::Usage(text));
+                }
+            }
+        }
+        let Some(name) = name else { return Ok(None) };
+        let sink = dlt_sinks::named(name).ok_or_else(|| Failure::Usage(format!("there is no sink {name:?}")))?;
+        let settings = SinkSettings { network };
+        sink.configure(&self.flags, settings).map(Some).map_err(Failure::Usage)
+    }
+}
+
+impl Args for SinkArguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let command = CommonSinkArguments::augment_args(command);
+        dlt_sinks::SINKS
+            .iter()
+            .fold(command, |command, sink| sink.add_flags(command))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SinkArguments {
+    fn from_arg_matches(flags: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            common: CommonSinkArguments::from_arg_matches(flags)?,
+            flags: flags.clone(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, flags: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(flags)?;
+        Ok(())
+    }
+}
+
+fn sink_names() -> String {
+    let names: Vec<_> = dlt_sinks::SINKS.iter().map(|sink| sink.name()).collect();
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
+}
+
+/// What `--help` says of `--dlt-sink`, for the sinks of this build.
+fn sink_help() -> String {
+    format!("What publishes submitted operations [sinks of this build: {}]", sink_names())
+}
+
+fn sink_name(name: &str) -> Result<String, String> {
+    if dlt_sinks::named(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    Err(format!("this build can't publish through it; its sinks are: {}", sink_names()))
 }
 
 /// What `--help` says of `--dlt-source`, for the sources of this build.

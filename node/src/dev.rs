@@ -4,6 +4,7 @@ use std::future::pending;
 
 use data_encoding::HEXLOWER;
 use did_prism::ledger::OperationBytes;
+use dlt_sinks::contract::{AnySink, DltSink, Publication};
 use dlt_source_memory::{DevLedger, MemoryConfig, system_clock};
 use node_service::index::IndexWorker;
 use node_storage::contract::{Network, StorageError};
@@ -13,7 +14,7 @@ use prism_fixtures::{SampleDid, sample};
 use crate::answer::print_answer;
 use crate::cli::DevArguments;
 use crate::exit::Failure;
-use crate::http::{ApiConfig, router};
+use crate::http::{ApiConfig, Routes, router};
 use crate::logging::Console;
 use crate::serve::{PublishedStorage, Server};
 use crate::writer::{Standby, Until, Writer};
@@ -29,7 +30,8 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
     let api = ApiConfig {
         style: arguments.server.did_document_style,
         mode: "dev",
-        ledger: Some(ledger.clone()),
+        sink: Some(AnySink::new(ledger.clone())),
+        routes: Routes::All,
     };
     let router = router(storage.subscribe(), api);
     let writer = Writer {
@@ -80,9 +82,9 @@ async fn publish_sample(ledger: &DevLedger, is_empty: bool) -> Result<(), Failur
         let operations = operations
             .into_iter()
             .map(|operation| OperationBytes::try_from(operation.bytes))
-            .collect::<Result<_, _>>()
+            .collect::<Result<Vec<_>, _>>()
             .map_err(StorageError::from)?;
-        ledger.submit(operations).await?;
+        ledger.submit(Publication::new(operations)?).await?;
         tracing::info!("sample: did:prism:{did} ({description})");
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
 
-use dlt_source_memory::SubmitError;
+use dlt_sinks::contract::SubmitError;
 use dlt_sources::contract::SourceError;
 use node_service::sync::SyncError;
 use node_storage::ConfigError;

@@ -31,7 +31,7 @@ use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use dlt_source_memory::DevLedger;
+use dlt_sinks::contract::AnySink;
 use problem::Problem;
 
 /// The store that requests are answered from; `None` as long as it is not there yet, which is answered with 503.
@@ -41,10 +41,21 @@ pub(crate) type StorageHandle = tokio::sync::watch::Receiver<Option<NodeStorageB
 pub(crate) struct ApiConfig {
     /// The style of DID documents.
     pub(crate) style: DocumentStyle,
-    /// How the node runs: `indexer`, `resolver` or `dev`.
+    /// How the node runs: `indexer`, `resolver`, `dev` or `submitter`.
     pub(crate) mode: &'static str,
     /// Where submissions go; without it they are refused.
-    pub(crate) ledger: Option<DevLedger>,
+    pub(crate) sink: Option<AnySink>,
+    /// Which routes there are.
+    pub(crate) routes: Routes,
+}
+
+/// Which routes there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Routes {
+    /// Every route.
+    All,
+    /// Those that need no database: submissions and the state of the node.
+    Submissions,
 }
 
 /// Most bytes that the body of a request may have: room for the longest operation, in hexadecimal.
@@ -74,13 +85,17 @@ impl Api {
 ///
 /// Browsers of every origin may use it (CORS): nothing in it depends on who asks, and there are no credentials.
 pub(crate) fn router(storage: StorageHandle, config: ApiConfig) -> Router {
+    let routes = config.routes;
     let api = Api {
         storage,
         config: Arc::new(config),
     };
-    let (router, _) = described_router().split_for_parts();
+    let (router, _) = described_router(routes).split_for_parts();
+    let router = match routes {
+        Routes::All => router.fallback(unrouted),
+        Routes::Submissions => router.fallback(async || no_such_route()),
+    };
     router
-        .fallback(unrouted)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_LENGTH))
         .layer(CatchPanicLayer::custom(Problem::of_panic))
@@ -91,17 +106,27 @@ pub(crate) fn router(storage: StorageHandle, config: ApiConfig) -> Router {
 
 /// The description of the API.
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
-    described_router().into_openapi()
+    openapi_of(Routes::All)
 }
 
-fn described_router() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Description::openapi())
+/// The description of these routes.
+fn openapi_of(routes: Routes) -> utoipa::openapi::OpenApi {
+    described_router(routes).into_openapi()
+}
+
+fn described_router(routes: Routes) -> OpenApiRouter<Api> {
+    let router = OpenApiRouter::with_openapi(Description::openapi())
+        .merge(submissions::router())
+        .merge(system::router());
+    if routes == Routes::Submissions {
+        return router;
+    }
+    router
         .merge(resolution::router())
         .merge(dids::router())
         .merge(ledger::router())
         .merge(storage_entries::router())
-        .merge(submissions::router())
-        .merge(system::router())
+        .merge(system::database_router())
 }
 
 /// What the OpenAPI document says about the API as a whole.
@@ -118,7 +143,7 @@ fn described_router() -> OpenApiRouter<Api> {
         (name = "DIDs", description = "What is known of DIDs beyond their documents"),
         (name = "Ledger", description = "Transactions and operations as published"),
         (name = "Storage entries", description = "The verifiable data registry"),
-        (name = "Submissions", description = "Publishing operations, where the node has a ledger of its own"),
+        (name = "Submissions", description = "Publishing operations, where the node has a ledger of its own (`dev`) or a wallet (`--dlt-sink`)"),
         (name = "System", description = "The state of the node"),
     ),
 )]
@@ -131,7 +156,11 @@ async fn unrouted(method: Method, uri: OriginalUri) -> Response {
         None
     };
     resolution
-        .unwrap_or_else(|| Problem::not_found("no such route; /openapi.json describes all of them").into_response())
+        .unwrap_or_else(|| no_such_route().into_response())
+}
+
+fn no_such_route() -> Problem {
+    Problem::not_found("no such route; /openapi.json describes all of them")
 }
 
 async fn method_not_allowed(method: Method) -> Problem {

@@ -5,7 +5,7 @@ use node_storage::contract::Network;
 
 use crate::cli::IndexerArguments;
 use crate::exit::Failure;
-use crate::http::{ApiConfig, router};
+use crate::http::{ApiConfig, Routes, router};
 use crate::logging::Console;
 use crate::reader;
 use crate::serve::{PublishedStorage, Server};
@@ -16,6 +16,7 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
     let config = arguments.database.config(Network::Mainnet)?;
     let replica = arguments.database.replica(&arguments.reading, Network::Mainnet)?;
     let source = arguments.source.config(config.network())?;
+    let sink = arguments.sink.config(config.network())?;
     let server = if arguments.exit_when_synced {
         Server::bind_if_free(&arguments.server).await?
     } else {
@@ -25,7 +26,8 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
     let api = ApiConfig {
         style: arguments.server.did_document_style,
         mode: "indexer",
-        ledger: None,
+        sink,
+        routes: Routes::All,
     };
     let router = router(storage.subscribe(), api);
     let index = IndexWorker::new();

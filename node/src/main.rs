@@ -17,6 +17,7 @@ mod resolver;
 mod restore;
 mod serve;
 mod shutdown;
+mod submitter;
 mod summary;
 mod writer;
 
@@ -56,6 +57,7 @@ async fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Indexer(arguments) => Box::pin(indexer::run(arguments, console)).await,
         Command::Resolver(arguments) => Box::pin(resolver::run(arguments)).await,
         Command::Dev(arguments) => Box::pin(dev::run(arguments, console)).await,
+        Command::Submitter(arguments) => Box::pin(submitter::run(arguments)).await,
         Command::Backup(arguments) => backup::run(&arguments, console).await,
         Command::Restore(arguments) => Box::pin(restore::run(&arguments, console)).await,
         Command::Archive(command) => archive::run(command).await,

@@ -4,7 +4,7 @@ use node_storage::contract::Network;
 
 use crate::cli::ResolverArguments;
 use crate::exit::Failure;
-use crate::http::{ApiConfig, router};
+use crate::http::{ApiConfig, Routes, router};
 use crate::reader;
 use crate::serve::{PublishedStorage, Server};
 
@@ -17,7 +17,8 @@ pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
     let api = ApiConfig {
         style: arguments.server.did_document_style,
         mode: "resolver",
-        ledger: None,
+        sink: None,
+        routes: Routes::All,
     };
     let router = router(storage.subscribe(), api);
     let work = async {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use dlt_sinks::contract::SubmitError;
 use node_service::resolver::ResolveEntryError;
 use node_storage::contract::StorageError;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 /// The media type of problem details.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Why a request was not answered (RFC 9457). Nothing was changed by it.
+/// Why a request was not answered (RFC 9457). Nothing was changed by it, except perhaps by a submission whose status is 504.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct Problem {
     /// Always `about:blank`: the problem is what the status says.
@@ -99,6 +100,20 @@ impl From<ResolveEntryError> for Problem {
             ResolveEntryError::NotFound(error) => Self::not_found(error.to_string()),
             ResolveEntryError::Storage(error) => error.into(),
         }
+    }
+}
+
+/// What the sink says is meant for whoever submits, and has no secrets in it.
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        let status = match error {
+            SubmitError::NoOperations | SubmitError::Malformed(_) => StatusCode::BAD_REQUEST,
+            SubmitError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            SubmitError::Unavailable(_) | SubmitError::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            SubmitError::Refused(_) => StatusCode::BAD_GATEWAY,
+            SubmitError::Unknown(_) => StatusCode::GATEWAY_TIMEOUT,
+        };
+        Self::new(status, error.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Publishing operations, where the node has a ledger of its own.
+//! Publishing operations, where the node has a ledger of its own or a wallet.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::Api;
 use super::extract::JsonBody;
 use super::problem::{PROBLEM_JSON, Problem};
-use dlt_source_memory::SubmitError;
+use dlt_sinks::contract::{DltSink, Publication};
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
@@ -49,22 +49,29 @@ struct Submitted {
 
 /// Publish signed operations
 ///
-/// All of them in one transaction, in this order. Answered once they are indexed, so that what is asked next sees them.
-/// Whether they have an effect is not judged here.
+/// All of them in one transaction, in this order. `dev` answers once they are indexed, so that what is asked next sees them. With
+/// a wallet, the answer comes once the wallet has submitted the transaction; they appear when the chain has confirmed it, and the
+/// same operations sent again within a minute get the same answer. Whether they have an effect is not judged here.
 #[utoipa::path(
     post,
     path = "/api/submissions/signed-operations",
     tag = "Submissions",
     request_body = SignedOperationsSubmission,
     responses(
-        (status = 200, description = "Published", body = Submitted),
+        (status = 200, description = "Published, or submitted by the wallet", body = Submitted),
         (status = 400, description = "Malformed JSON, hexadecimal or protobuf, or no operation. Nothing was published.",
             body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "This node does not accept submissions", body = Problem, content_type = PROBLEM_JSON),
-        (status = 413, description = "The body is longer than 4 MiB", body = Problem, content_type = PROBLEM_JSON),
+        (status = 413, description = "The body is longer than 4 MiB, or the operations do not fit into one transaction; \
+            `detail` says how many do. Nothing was published.", body = Problem, content_type = PROBLEM_JSON),
         (status = 415, description = "Content-Type is not application/json", body = Problem,
             content_type = PROBLEM_JSON),
-        (status = 503, description = "The node is shutting down", body = Problem, content_type = PROBLEM_JSON),
+        (status = 502, description = "The wallet refuses until somebody corrects what `detail` says. Nothing was published.",
+            body = Problem, content_type = PROBLEM_JSON),
+        (status = 503, description = "Not now: the wallet is synchronizing, busy or away, or the node is shutting down. \
+            Nothing was published.", body = Problem, content_type = PROBLEM_JSON),
+        (status = 504, description = "The wallet took the transaction and did not say what became of it. It may have been \
+            published.", body = Problem, content_type = PROBLEM_JSON),
     ),
 )]
 async fn submit_signed_operations(
@@ -94,14 +101,20 @@ async fn submit_signed_operations(
     tag = "Submissions",
     request_body = ObjectSubmission,
     responses(
-        (status = 200, description = "Published", body = Submitted),
+        (status = 200, description = "Published, or submitted by the wallet", body = Submitted),
         (status = 400, description = "Malformed JSON, hexadecimal or protobuf, or no operation. Nothing was published.",
             body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "This node does not accept submissions", body = Problem, content_type = PROBLEM_JSON),
-        (status = 413, description = "The body is longer than 4 MiB", body = Problem, content_type = PROBLEM_JSON),
+        (status = 413, description = "The body is longer than 4 MiB, or the operations do not fit into one transaction; \
+            `detail` says how many do. Nothing was published.", body = Problem, content_type = PROBLEM_JSON),
         (status = 415, description = "Content-Type is not application/json", body = Problem,
             content_type = PROBLEM_JSON),
-        (status = 503, description = "The node is shutting down", body = Problem, content_type = PROBLEM_JSON),
+        (status = 502, description = "The wallet refuses until somebody corrects what `detail` says. Nothing was published.",
+            body = Problem, content_type = PROBLEM_JSON),
+        (status = 503, description = "Not now: the wallet is synchronizing, busy or away, or the node is shutting down. \
+            Nothing was published.", body = Problem, content_type = PROBLEM_JSON),
+        (status = 504, description = "The wallet took the transaction and did not say what became of it. It may have been \
+            published.", body = Problem, content_type = PROBLEM_JSON),
     ),
 )]
 async fn submit_object(
@@ -124,23 +137,20 @@ fn decode_hex(field: &str, hex: &str) -> Result<Vec<u8>, Problem> {
         .map_err(|error| Problem::bad_request(format!("{field} is not hexadecimal: {error}")))
 }
 
-/// Publishes the operations that `operations` reads from the request, which is looked at only where there is a ledger.
+/// Publishes the operations that `operations` reads from the request, which is looked at only where there is a sink.
 async fn submit(
     api: &Api,
     operations: impl FnOnce() -> Result<Vec<OperationBytes>, Problem>,
 ) -> Result<Json<Submitted>, Problem> {
-    let Some(ledger) = &api.config.ledger else {
+    let Some(sink) = &api.config.sink else {
         return Err(Problem::not_found(format!(
-            "this node runs as {} and publishes nothing; `neoprism-node dev` has a ledger that takes submissions",
+            "this node runs as {} and publishes nothing; `indexer` and `submitter` publish through a wallet with --dlt-sink, and \
+             `neoprism-node dev` has a ledger that takes submissions",
             api.config.mode
         )));
     };
-    let submission = ledger.submit(operations()?).await.map_err(|error| match error {
-        SubmitError::NoOperations | SubmitError::Malformed(_) => Problem::bad_request(error.to_string()),
-        SubmitError::ShuttingDown => Problem::unavailable(error.to_string()),
-    })?;
-    Ok(Json(Submitted {
-        tx_id: submission.transaction_id.to_string(),
-        operation_ids: submission.operation_ids.iter().map(ToString::to_string).collect(),
-    }))
+    let publication = Publication::new(operations()?)?;
+    let operation_ids = publication.operation_ids().iter().map(ToString::to_string).collect();
+    let tx_id = sink.submit(publication).await?.to_string();
+    Ok(Json(Submitted { tx_id, operation_ids }))
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use dlt_sinks::contract::DltSink;
 use node_storage::IndexerStateRepo;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Api;
+use super::{Api, Routes};
 use super::problem::{PROBLEM_JSON, Problem};
 
 /// How long the database has for its answer to a readiness probe. Whoever probes has to learn it before giving up.
@@ -18,12 +19,16 @@ const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(indexer_stats))
         .routes(routes!(system_health))
         .routes(routes!(node_metadata))
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(openapi_document))
+}
+
+/// What a node without a database can't say.
+pub(super) fn database_router() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(indexer_stats))
 }
 
 /// How far indexing has come.
@@ -74,7 +79,7 @@ struct NodeMetadata {
     /// Version of the program.
     #[schema(example = "0.1.0")]
     version: &'static str,
-    /// How it runs: `indexer`, `resolver` or `dev`.
+    /// How it runs: `indexer`, `resolver`, `dev` or `submitter`.
     #[schema(example = "indexer")]
     mode: &'static str,
 }
@@ -108,7 +113,8 @@ async fn healthz() -> &'static str {
 
 /// Whether the node can answer
 ///
-/// It can if the database answers within 5 seconds and has the schema of this program.
+/// It can if the database answers within 5 seconds and has the schema of this program; a `submitter`, which has no database, if
+/// its wallet answers within 5 seconds and has read the chain to its end.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -119,6 +125,15 @@ async fn healthz() -> &'static str {
     ),
 )]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
+    if api.config.routes == Routes::Submissions
+        && let Some(sink) = &api.config.sink
+    {
+        return match tokio::time::timeout(READINESS_TIMEOUT, sink.check_ready()).await {
+            Ok(Ok(())) => Ok("Ok"),
+            Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
+            Err(_) => Err(Problem::unavailable("the wallet does not answer")),
+        };
+    }
     match tokio::time::timeout(READINESS_TIMEOUT, api.storage()?.check_ready()).await {
         Ok(Ok(())) => Ok("Ok"),
         Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
@@ -133,6 +148,6 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     tag = "System",
     responses((status = 200, description = "An OpenAPI 3.1 document", body = Object)),
 )]
-async fn openapi_document() -> Json<utoipa::openapi::OpenApi> {
-    Json(super::openapi())
+async fn openapi_document(State(api): State<Api>) -> Json<utoipa::openapi::OpenApi> {
+    Json(super::openapi_of(api.config.routes))
 }

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use did_prism::digest::{BlockHash, OperationId, TransactionId, sha256};
-use did_prism::envelope::{EnvelopeError, encode_object, operations_in_object};
+use did_prism::digest::{BlockHash, TransactionId, sha256};
 use did_prism::ledger::{
-    BlockNo, BlockTime, OperationBytes, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
+    BlockNo, BlockTime, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
     PublishedTransaction, SlotNo, TransactionIndex,
 };
+use dlt_sink::{DltSink, Publication, SubmitError};
 use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
 use node_service::index::IndexProgress;
 use node_storage_contract::{AnyStore, BoxFuture, Cursor};
@@ -22,29 +22,6 @@ const QUEUE: usize = 64;
 pub struct DevLedger {
     queue: mpsc::Sender<Request>,
     indexing: watch::Receiver<IndexProgress>,
-}
-
-/// What a submission became.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submission {
-    /// Id of the transaction that holds the operations.
-    pub transaction_id: TransactionId,
-    /// Ids of the operations, in the order in which they were submitted.
-    pub operation_ids: Vec<OperationId>,
-}
-
-/// Why a submission was not published. Nothing of it was.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// There is nothing to publish.
-    #[error("the submission has no operations; nothing was published")]
-    NoOperations,
-    /// Bytes that would make the transaction unreadable.
-    #[error("{0}; nothing was published")]
-    Malformed(#[from] EnvelopeError),
-    /// The node does not write any more.
-    #[error("the node is shutting down; submit again when it runs")]
-    ShuttingDown,
 }
 
 /// Operations on their way into a block.
@@ -65,15 +42,12 @@ impl DevLedger {
         }));
         (Self { queue, indexing }, submissions)
     }
+}
 
+impl DltSink for DevLedger {
     /// Publishes the operations as one transaction in a block of its own, and returns once they are stored and indexed.
-    pub async fn submit(&self, operations: Vec<OperationBytes>) -> Result<Submission, SubmitError> {
-        let bytes: Vec<_> = operations.into_iter().map(OperationBytes::into_vec).collect();
-        let operations = operations_in_object(&encode_object(&bytes))?;
-        if operations.is_empty() {
-            return Err(SubmitError::NoOperations);
-        }
-        let operation_ids = operations.iter().map(|operation| operation.bytes.id()).collect();
+    async fn submit(&self, publication: Publication) -> Result<TransactionId, SubmitError> {
+        let operations = publication.operations().to_vec();
         let (published, block_made) = oneshot::channel();
         let request = Request { operations, published };
         self.queue
@@ -86,10 +60,14 @@ impl DevLedger {
             .wait_for(|progress| progress.state.watermark >= Some(last))
             .await
             .map_err(|_closed| SubmitError::ShuttingDown)?;
-        Ok(Submission {
-            transaction_id,
-            operation_ids,
-        })
+        Ok(transaction_id)
+    }
+
+    async fn check_ready(&self) -> Result<(), SubmitError> {
+        if self.queue.is_closed() {
+            return Err(SubmitError::ShuttingDown);
+        }
+        Ok(())
     }
 }
 
@@ -267,7 +245,8 @@ impl SourceConfig for MemoryConfig {
 
 #[cfg(test)]
 mod tests {
-    use node_storage_contract::IndexerState;
+    use did_prism::ledger::OperationBytes;
+use node_storage_contract::IndexerState;
     use prism_fixtures::Identity;
 
     use super::*;
@@ -278,6 +257,10 @@ mod tests {
 
     fn create(index: u64) -> OperationBytes {
         OperationBytes::try_from(Identity::new(1, index).create().bytes).unwrap()
+    }
+
+    fn publication(indexes: &[u64]) -> Publication {
+        Publication::new(indexes.iter().map(|index| create(*index))).unwrap()
     }
 
     fn ledger() -> (DevLedger, Submissions, watch::Sender<IndexProgress>) {
@@ -298,7 +281,7 @@ mod tests {
     async fn a_submission_is_answered_once_its_operations_are_indexed() {
         let (ledger, submissions, indexing) = ledger();
         let mut source = MemorySource::new(submissions, None, clock);
-        let submitted = tokio::spawn(async move { ledger.submit(vec![create(1), create(2)]).await });
+        let submitted = tokio::spawn(async move { ledger.submit(publication(&[1, 2])).await });
         let block = next_block(&mut source).await;
         assert!(!submitted.is_finished());
         let [transaction] = block.transactions.as_slice() else {
@@ -316,9 +299,9 @@ mod tests {
             },
             ..IndexProgress::default()
         });
-        let submission = submitted.await.unwrap().unwrap();
-        assert_eq!(submission.transaction_id, transaction.id);
-        assert_eq!(submission.operation_ids, [create(1).id(), create(2).id()]);
+        assert_eq!(submitted.await.unwrap(), Ok(transaction.id));
+        let ids: Vec<_> = transaction.operations.iter().map(|one| one.bytes.id()).collect();
+        assert_eq!(ids, [create(1).id(), create(2).id()]);
     }
 
     #[tokio::test]
@@ -331,7 +314,7 @@ mod tests {
             hash: stored.hash,
         };
         let mut source = MemorySource::new(submissions, Some(tip), clock);
-        let _submitted = tokio::spawn(async move { ledger.submit(vec![create(1)]).await });
+        let _submitted = tokio::spawn(async move { ledger.submit(publication(&[1])).await });
         let block = next_block(&mut source).await;
         assert_eq!((block.number.get(), block.slot.get()), (42, 821));
         assert_eq!(block.time, clock());
@@ -339,21 +322,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_not_be_published_is_refused() {
+    async fn a_ledger_that_nobody_reads_any_more_takes_nothing() {
         let (ledger, submissions, _indexing) = ledger();
-        assert!(matches!(
-            ledger.submit(Vec::new()).await,
-            Err(SubmitError::NoOperations)
-        ));
-        let garbage = OperationBytes::try_from(vec![0xff]).unwrap();
-        assert!(matches!(
-            ledger.submit(vec![garbage]).await,
-            Err(SubmitError::Malformed(_))
-        ));
+        assert_eq!(ledger.check_ready().await, Ok(()));
         drop(submissions);
-        assert!(matches!(
-            ledger.submit(vec![create(1)]).await,
-            Err(SubmitError::ShuttingDown)
-        ));
+        assert_eq!(ledger.check_ready().await, Err(SubmitError::ShuttingDown));
+        assert_eq!(ledger.submit(publication(&[1])).await, Err(SubmitError::ShuttingDown));
     }
 }

@@ -2,4 +2,4 @@
 
 mod ledger;
 
-pub use ledger::{Clock, DevLedger, MemoryConfig, MemorySource, Submission, Submissions, SubmitError, system_clock};
+pub use ledger::{Clock, DevLedger, MemoryConfig, MemorySource, Submissions, system_clock};

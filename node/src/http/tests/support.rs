@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
-use crate::http::{ApiConfig, router};
+use crate::http::{ApiConfig, Routes, router};
+use dlt_sinks::contract::AnySink;
 use dlt_source_memory::{DevLedger, MemoryConfig};
 
 const SEED: u64 = 7;
@@ -169,7 +170,7 @@ pub(super) async fn with_ledger(test: impl AsyncFnOnce(Router)) {
     let mut sync = SyncWorker::new(&source);
     let stored = Notify::new();
     let handle = watch::Sender::new(Some(api.storage.clone()));
-    let router = router(handle.subscribe(), config_of("dev", Some(ledger)));
+    let router = router(handle.subscribe(), config_of("dev", Some(AnySink::new(ledger))));
     tokio::select! {
         () = test(router) => {}
         ended = sync.run(&api.storage, &stored) => panic!("{ended:?}"),
@@ -177,11 +178,12 @@ pub(super) async fn with_ledger(test: impl AsyncFnOnce(Router)) {
     }
 }
 
-fn config_of(mode: &'static str, ledger: Option<DevLedger>) -> ApiConfig {
+fn config_of(mode: &'static str, sink: Option<AnySink>) -> ApiConfig {
     ApiConfig {
         style: DocumentStyle::Spec,
         mode,
-        ledger,
+        sink,
+        routes: Routes::All,
     }
 }
 
