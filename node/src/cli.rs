@@ -466,14 +466,20 @@ fn sink_names() -> String {
 
 /// What `--help` says of `--dlt-sink`, for the sinks of this build.
 fn sink_help() -> String {
-    format!("What publishes submitted operations [sinks of this build: {}]", sink_names())
+    format!(
+        "What publishes submitted operations [sinks of this build: {}]",
+        sink_names()
+    )
 }
 
 fn sink_name(name: &str) -> Result<String, String> {
     if dlt_sinks::named(name).is_some() {
         return Ok(name.to_owned());
     }
-    Err(format!("this build can't publish through it; its sinks are: {}", sink_names()))
+    Err(format!(
+        "this build can't publish through it; its sinks are: {}",
+        sink_names()
+    ))
 }
 
 /// What `--help` says of `--dlt-source`, for the sources of this build.

@@ -155,8 +155,7 @@ async fn unrouted(method: Method, uri: OriginalUri) -> Response {
     } else {
         None
     };
-    resolution
-        .unwrap_or_else(|| no_such_route().into_response())
+    resolution.unwrap_or_else(|| no_such_route().into_response())
 }
 
 fn no_such_route() -> Problem {

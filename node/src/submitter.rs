@@ -13,7 +13,9 @@ use crate::serve::{PublishedStorage, Server};
 pub(crate) async fn run(arguments: SubmitterArguments) -> Result<(), Failure> {
     let network = arguments.network.unwrap_or(Network::Mainnet);
     let sink = arguments.sink.config(network)?.ok_or_else(|| {
-        Failure::Usage("give --dlt-sink SINK, where operations are published; --help lists those of this build".to_owned())
+        Failure::Usage(
+            "give --dlt-sink SINK, where operations are published; --help lists those of this build".to_owned(),
+        )
     })?;
     let server = Server::bind(&arguments.server).await?;
     let storage = PublishedStorage::new(None);

@@ -20,7 +20,12 @@ const OPERATIONS: &str = "/api/submissions/signed-operations";
 /// The flags of a wallet, the passphrase of which is in the environment.
 fn with_wallet(mut command: Command, url: &str) -> Command {
     command.args(["--port", "0", "--network", "custom", "--dlt-sink", "wallet"]);
-    command.args(["--cardano-wallet-base-url", url, "--cardano-wallet-wallet-id", WALLET_ID]);
+    command.args([
+        "--cardano-wallet-base-url",
+        url,
+        "--cardano-wallet-wallet-id",
+        WALLET_ID,
+    ]);
     command.args(["--cardano-wallet-payment-addr", "addr_test1mock"]);
     command.env("NPRISM_CARDANO_WALLET_PASSPHRASE", PASSPHRASE);
     command.env("RUST_LOG", "trace");
@@ -42,7 +47,10 @@ fn create(index: u64) -> Vec<u8> {
 
 fn post(node: &Running, body: &str) -> (u16, Value) {
     let (status, answer) = http(&node.address(), "POST", OPERATIONS, body);
-    (status, serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{status}: {answer}")))
+    (
+        status,
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{status}: {answer}")),
+    )
 }
 
 async fn wallet() -> (Arc<MockRelay>, MockWallet) {
@@ -112,7 +120,11 @@ async fn errors_of_the_wallet_are_problems_that_say_what_to_do() {
         (error(425, "mempool_is_full", ""), 503, "no room"),
         (error(500, "created_invalid_transaction", ""), 502, "refused"),
         (error(403, "a_new_code", "new words"), 502, "a_new_code: new words"),
-        (error(400, "bad_request", &format!("Error in {PASSPHRASE}")), 502, "does not take"),
+        (
+            error(400, "bad_request", &format!("Error in {PASSPHRASE}")),
+            502,
+            "does not take",
+        ),
         (
             Answer::Text {
                 status: 404,
@@ -128,7 +140,10 @@ async fn errors_of_the_wallet_are_problems_that_say_what_to_do() {
         let (found, problem) = post(&node, &request);
         let detail = problem["detail"].as_str().unwrap();
         assert_eq!(found, status, "{answer:?}: {problem}");
-        assert!(detail.contains(text) && detail.contains("nothing was published"), "{detail}");
+        assert!(
+            detail.contains(text) && detail.contains("nothing was published"),
+            "{detail}"
+        );
         assert!(!detail.contains(PASSPHRASE), "{detail}");
     }
     assert_eq!(wallet.published().len(), 0);
@@ -171,7 +186,12 @@ async fn a_submitter_is_as_ready_as_its_wallet_and_has_no_other_routes() {
     wallet.set_state("not_responding");
     assert_eq!(node.get("/readyz").0, 503);
     assert_eq!(wallet.requests(), 0);
-    for path in ["/api/dids", "/api/indexer-stats", "/1.0/identifiers/did:prism:a", "/1.0/identifiers/a/b"] {
+    for path in [
+        "/api/dids",
+        "/api/indexer-stats",
+        "/1.0/identifiers/did:prism:a",
+        "/1.0/identifiers/a/b",
+    ] {
         let (status, answer) = node.get(path);
         assert!(status == 404 && answer.contains("no such route"), "{path}: {answer}");
     }
@@ -180,7 +200,10 @@ async fn a_submitter_is_as_ready_as_its_wallet_and_has_no_other_routes() {
     assert!(description.contains("/api/submissions/objects") && !description.contains("/api/dids"));
     drop(wallet);
     let (status, problem) = post(&node, &body(&[&create(1)]));
-    assert!(status == 503 && problem["detail"].as_str().unwrap().contains("nothing was published"), "{problem}");
+    assert!(
+        status == 503 && problem["detail"].as_str().unwrap().contains("nothing was published"),
+        "{problem}"
+    );
 }
 
 /// What is too large for a transaction is refused with what fits, and is not sent.
@@ -206,9 +229,18 @@ fn flags_of_a_wallet_that_are_missing_or_wrong_are_usage_errors_without_secrets(
     let outcomes = [
         (run(node(&["submitter"])), "--dlt-sink"),
         (run(node(&["submitter", "--dlt-sink", "purse"])), "wallet"),
-        (run(node(&["submitter", "--dlt-sink", "wallet"])), "--cardano-wallet-base-url"),
-        (run(node(&["submitter", "--cardano-wallet-wallet-id", WALLET_ID])), "--dlt-sink wallet"),
-        (run(with_wallet(node(&["submitter"]), &format!("http://u:{PASSPHRASE}@h"))), "user or password"),
+        (
+            run(node(&["submitter", "--dlt-sink", "wallet"])),
+            "--cardano-wallet-base-url",
+        ),
+        (
+            run(node(&["submitter", "--cardano-wallet-wallet-id", WALLET_ID])),
+            "--dlt-sink wallet",
+        ),
+        (
+            run(with_wallet(node(&["submitter"]), &format!("http://u:{PASSPHRASE}@h"))),
+            "user or password",
+        ),
         (
             {
                 let mut command = with_wallet(node(&["submitter"]), url);

@@ -42,7 +42,9 @@ fn write(cbor: &mut Cbor, value: &Value) -> Result<(), String> {
             written(cbor.str(text.ok_or("string is none, or longer than 64 bytes")?));
         }
         "bytes" => {
-            let bytes = value.as_str().and_then(|hex| HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok());
+            let bytes = value
+                .as_str()
+                .and_then(|hex| HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok());
             let bytes = bytes.filter(|bytes| bytes.len() <= LONGEST);
             written(cbor.bytes(&bytes.ok_or("bytes are not hexadecimal, or longer than 64 bytes")?));
         }

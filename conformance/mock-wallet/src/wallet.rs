@@ -162,11 +162,20 @@ fn error(status: u16, code: &str, message: impl AsRef<str>) -> Response {
 
 fn answer(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap();
-    (status, [(header::CONTENT_TYPE, "application/json;charset=utf-8")], body.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json;charset=utf-8")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 fn no_such_wallet(id: &str) -> Response {
-    error(404, "no_such_wallet", format!("I couldn't find a wallet with the given id: {id}"))
+    error(
+        404,
+        "no_such_wallet",
+        format!("I couldn't find a wallet with the given id: {id}"),
+    )
 }
 
 async fn wallet(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
@@ -182,15 +191,25 @@ fn metadata_of(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<
     let bad = |message: String| error(400, "bad_request", message);
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !media_type.is_some_and(|value| value.starts_with("application/json")) {
-        return Err(error(415, "unsupported_media_type", "I'm really sorry but I only understand 'application/json'."));
+        return Err(error(
+            415,
+            "unsupported_media_type",
+            "I'm really sorry but I only understand 'application/json'.",
+        ));
     }
     let request: Value = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
-    let passphrase = request["passphrase"].as_str().ok_or_else(|| bad("passphrase".to_owned()))?;
+    let passphrase = request["passphrase"]
+        .as_str()
+        .ok_or_else(|| bad("passphrase".to_owned()))?;
     let [payment] = request["payments"].as_array().map_or(&[][..], Vec::as_slice) else {
         return Err(bad("payments".to_owned()));
     };
     let pays = payment["amount"]["unit"] == "lovelace" && payment["amount"]["quantity"].as_u64() >= Some(969_750);
-    if !pays || !payment["address"].as_str().is_some_and(|address| address.starts_with("addr")) {
+    if !pays
+        || !payment["address"]
+            .as_str()
+            .is_some_and(|address| address.starts_with("addr"))
+    {
         return Err(bad(format!("payment {payment}")));
     }
     let metadata = metadata_cbor(&request["metadata"]).map_err(bad)?;

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Api, Routes};
 use super::problem::{PROBLEM_JSON, Problem};
+use super::{Api, Routes};
 
 /// How long the database has for its answer to a readiness probe. Whoever probes has to learn it before giving up.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);

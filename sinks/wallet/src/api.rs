@@ -87,7 +87,10 @@ impl Api {
     pub(crate) fn is_open_to_others(&self) -> bool {
         let host = self.options.base.host_str().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_local = host == "localhost"
+            || host
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
         self.options.base.scheme() == "http" && !is_local
     }
 
@@ -103,7 +106,9 @@ impl Api {
         let (status, body) = match self.answer(request, self.options.limits.state).await {
             Ok(answer) => answer,
             Err(NoAnswer::NotSent(detail) | NoAnswer::Lost(detail)) => {
-                return Err(SubmitError::Unavailable(format!("cardano-wallet does not answer: {detail}")));
+                return Err(SubmitError::Unavailable(format!(
+                    "cardano-wallet does not answer: {detail}"
+                )));
             }
         };
         if status != StatusCode::OK {
@@ -116,12 +121,16 @@ impl Api {
                 }
             }));
         }
-        let wallet: Wallet = serde_json::from_slice(&body)
-            .map_err(|_| SubmitError::Refused("what answers at the wallet's base URL is no cardano-wallet".to_owned()))?;
+        let wallet: Wallet = serde_json::from_slice(&body).map_err(|_| {
+            SubmitError::Refused("what answers at the wallet's base URL is no cardano-wallet".to_owned())
+        })?;
         match wallet.state.status.as_str() {
             "ready" => Ok(()),
             "syncing" => {
-                let progress = wallet.state.progress.map(|progress| format!(" ({} %)", progress.quantity));
+                let progress = wallet
+                    .state
+                    .progress
+                    .map(|progress| format!(" ({} %)", progress.quantity));
                 Err(SubmitError::Unavailable(format!(
                     "the wallet is still synchronizing with the chain{}",
                     progress.unwrap_or_default()
@@ -151,7 +160,9 @@ impl Api {
         let (status, body) = match self.answer(request, self.options.limits.transaction).await {
             Ok(answer) => answer,
             Err(NoAnswer::NotSent(detail)) => {
-                return Err(SubmitError::Unavailable(format!("cardano-wallet can't be reached: {detail}")));
+                return Err(SubmitError::Unavailable(format!(
+                    "cardano-wallet can't be reached: {detail}"
+                )));
             }
             Err(NoAnswer::Lost(detail)) => {
                 return Err(SubmitError::Unknown(format!(
@@ -164,7 +175,9 @@ impl Api {
                 .ok()
                 .and_then(|accepted: Accepted| accepted.id.parse().ok())
                 .ok_or_else(|| {
-                    SubmitError::Unknown("cardano-wallet accepted the transaction without an id that can be read".to_owned())
+                    SubmitError::Unknown(
+                        "cardano-wallet accepted the transaction without an id that can be read".to_owned(),
+                    )
                 });
         }
         Err(self
@@ -188,7 +201,11 @@ impl Api {
             return None;
         }
         Some(error.map_or_else(
-            || SubmitError::Refused(format!("cardano-wallet answered {status}; is the wallet's base URL right?")),
+            || {
+                SubmitError::Refused(format!(
+                    "cardano-wallet answered {status}; is the wallet's base URL right?"
+                ))
+            },
             |error| error.unknown_refusal(passphrase),
         ))
     }
@@ -198,14 +215,24 @@ impl Api {
         let no_answer = |error: reqwest::Error| {
             let never_sent = error.is_connect() || error.is_builder();
             let text = describe(error);
-            if never_sent { NoAnswer::NotSent(text) } else { NoAnswer::Lost(text) }
+            if never_sent {
+                NoAnswer::NotSent(text)
+            } else {
+                NoAnswer::Lost(text)
+            }
         };
         let mut response = request.timeout(limit).send().await.map_err(no_answer)?;
         let status = response.status();
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| NoAnswer::Lost(describe(error)))? {
+        while let Some(part) = response
+            .chunk()
+            .await
+            .map_err(|error| NoAnswer::Lost(describe(error)))?
+        {
             if body.len() + part.len() > MAX_ANSWER_LENGTH {
-                return Err(NoAnswer::Lost(format!("its answer is longer than {MAX_ANSWER_LENGTH} bytes")));
+                return Err(NoAnswer::Lost(format!(
+                    "its answer is longer than {MAX_ANSWER_LENGTH} bytes"
+                )));
             }
             body.extend_from_slice(&part);
         }

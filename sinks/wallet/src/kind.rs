@@ -149,6 +149,9 @@ mod tests {
             assert!(error.contains(text) && !error.contains("secret"), "{error}");
         }
         let error = configured(&FLAGS, None).unwrap_err();
-        assert!(error.contains("passphrase-file") && error.contains(PASSPHRASE_VARIABLE), "{error}");
+        assert!(
+            error.contains("passphrase-file") && error.contains(PASSPHRASE_VARIABLE),
+            "{error}"
+        );
     }
 }

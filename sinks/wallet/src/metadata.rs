@@ -95,7 +95,10 @@ mod tests {
         for (length, lengths) in [(1, &[1][..]), (64, &[64]), (65, &[64, 1]), (130, &[64, 64, 2])] {
             let json = metadata_json(&vec![7; length]);
             let chunks = json["21325"]["map"][1]["v"]["list"].as_array().unwrap();
-            let found: Vec<_> = chunks.iter().map(|chunk| chunk["bytes"].as_str().unwrap().len() / 2).collect();
+            let found: Vec<_> = chunks
+                .iter()
+                .map(|chunk| chunk["bytes"].as_str().unwrap().len() / 2)
+                .collect();
             assert_eq!(found, lengths);
         }
     }
@@ -104,10 +107,15 @@ mod tests {
     fn what_is_said_to_fit_fits_and_one_more_does_not() {
         let large = creates(500);
         let error = check_length(&large).unwrap_err();
-        let SubmitError::TooLarge(text) = &error else { panic!("{error:?}") };
+        let SubmitError::TooLarge(text) = &error else {
+            panic!("{error:?}")
+        };
         let (_, rest) = text.split_once("the first ").unwrap();
         let fitting: u64 = rest.split(' ').next().unwrap().parse().unwrap();
-        assert!(fitting > 10 && text.contains("16384") && text.contains("15360"), "{text}");
+        assert!(
+            fitting > 10 && text.contains("16384") && text.contains("15360"),
+            "{text}"
+        );
         assert_eq!(check_length(&creates(fitting)), Ok(()));
         assert!(check_length(&creates(fitting + 1)).is_err());
     }

@@ -153,7 +153,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn submissions_at_the_same_time_share_one_answer() {
         let wallet = Wallet::default();
-        let (first, second, other) = tokio::join!(wallet.submit(1, None), wallet.submit(1, None), wallet.submit(2, None));
+        let (first, second, other) =
+            tokio::join!(wallet.submit(1, None), wallet.submit(1, None), wallet.submit(2, None));
         assert_eq!(first, second);
         assert_ne!(first, other);
         assert_eq!(wallet.published.load(Ordering::SeqCst), 2);
@@ -189,7 +190,9 @@ mod tests {
             })
             .await;
         assert!(matches!(cut, Err(SubmitError::Unknown(_))), "{cut:?}");
-        let again = once.publish(create(1), |_| async { Ok(TransactionId::new([1; 32])) }).await;
+        let again = once
+            .publish(create(1), |_| async { Ok(TransactionId::new([1; 32])) })
+            .await;
         assert!(matches!(again, Err(SubmitError::Unknown(_))), "{again:?}");
     }
 }

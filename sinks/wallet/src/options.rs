@@ -143,7 +143,13 @@ mod tests {
             let options = options(given, ID, "addr1q9", Network::Mainnet).unwrap();
             assert_eq!(options.base.as_str(), base);
         }
-        for wrong in ["127.0.0.1:8090", "ftp://a", "http://u:secret@a", "http://a?b=secret", ""] {
+        for wrong in [
+            "127.0.0.1:8090",
+            "ftp://a",
+            "http://u:secret@a",
+            "http://a?b=secret",
+            "",
+        ] {
             let error = options(wrong, ID, "addr1q9", Network::Mainnet).unwrap_err();
             assert!(error.contains("base URL") && !error.contains("secret"), "{error}");
         }

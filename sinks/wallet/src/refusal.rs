@@ -44,7 +44,9 @@ impl ApiError {
 
     /// The same for a code that is not known, of a request that was certainly refused.
     pub(crate) fn unknown_refusal(&self, passphrase: &Passphrase) -> SubmitError {
-        let words = self.words(passphrase).unwrap_or_else(|| "its words are withheld".to_owned());
+        let words = self
+            .words(passphrase)
+            .unwrap_or_else(|| "its words are withheld".to_owned());
         SubmitError::Refused(format!("the wallet refused the transaction ({words})"))
     }
 }
@@ -62,11 +64,18 @@ fn meaning(code: &str) -> Option<(fn(String) -> SubmitError, &'static str)> {
         "wrong_encryption_passphrase" => (refused, "the passphrase that the node was given is not the wallet's"),
         "no_such_wallet" => (refused, "the wallet with the id that the node was given is not there"),
         "no_root_key" => (refused, "the wallet can't sign: it was made from a public key"),
-        "invalid_wallet_type" => (refused, "the wallet is of a type that can't publish: a Shelley wallet is needed"),
-        "utxo_too_small" => (refused, "the payment of 1 ada is less than the ledger allows for this address"),
-        "bad_request" | "not_acceptable" | "unsupported_media_type" => {
-            (refused, "the wallet does not take the request: look at the payment address, and at the version of the wallet")
-        }
+        "invalid_wallet_type" => (
+            refused,
+            "the wallet is of a type that can't publish: a Shelley wallet is needed",
+        ),
+        "utxo_too_small" => (
+            refused,
+            "the payment of 1 ada is less than the ledger allows for this address",
+        ),
+        "bad_request" | "not_acceptable" | "unsupported_media_type" => (
+            refused,
+            "the wallet does not take the request: look at the payment address, and at the version of the wallet",
+        ),
         "unsupported_era" | "node_not_yet_in_recent_era" | "tx_not_in_node_era" => (
             refused,
             "the wallet's Cardano node is in an era in which it makes no transactions: it is synchronizing, or the wallet is too old",
@@ -80,8 +89,14 @@ fn meaning(code: &str) -> Option<(fn(String) -> SubmitError, &'static str)> {
         ),
         "wallet_not_responding" => (unavailable, "the wallet does not respond to its own server"),
         "wallet_not_initialized" => (unavailable, "the wallet is being set up"),
-        "mempool_is_full" => (unavailable, "the wallet's Cardano node has no room for further transactions"),
-        "already_withdrawing" => (unavailable, "the wallet has a transaction under way that has to end first"),
+        "mempool_is_full" => (
+            unavailable,
+            "the wallet's Cardano node has no room for further transactions",
+        ),
+        "already_withdrawing" => (
+            unavailable,
+            "the wallet has a transaction under way that has to end first",
+        ),
         "network_unreachable" | "network_query_failed" => (unavailable, "the wallet does not reach its Cardano node"),
         _ => return None,
     })
@@ -103,8 +118,13 @@ mod tests {
         let passphrase = Passphrase::new("hunter2").unwrap();
         let refusal = error("bad_request", "Error in $.passphrase: hunter2").refusal(&passphrase);
         let text = refusal.unwrap().to_string();
-        assert!(!text.contains("hunter2") && text.contains("does not take the request"), "{text}");
-        let text = error("new", "hunter2 is wrong").unknown_refusal(&passphrase).to_string();
+        assert!(
+            !text.contains("hunter2") && text.contains("does not take the request"),
+            "{text}"
+        );
+        let text = error("new", "hunter2 is wrong")
+            .unknown_refusal(&passphrase)
+            .to_string();
         assert!(!text.contains("hunter2"), "{text}");
     }
 
@@ -112,7 +132,13 @@ mod tests {
     fn words_are_short_and_on_one_line() {
         let passphrase = Passphrase::new("hunter2").unwrap();
         let message = format!("a\nb{}", "c".repeat(1_000));
-        let text = error("not_enough_money", &message).refusal(&passphrase).unwrap().to_string();
-        assert!(text.contains("a bc") && text.len() < 600 && !text.contains('\n'), "{text}");
+        let text = error("not_enough_money", &message)
+            .refusal(&passphrase)
+            .unwrap()
+            .to_string();
+        assert!(
+            text.contains("a bc") && text.len() < 600 && !text.contains('\n'),
+            "{text}"
+        );
     }
 }

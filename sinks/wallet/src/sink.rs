@@ -37,7 +37,9 @@ impl WalletSink {
     pub fn new(options: WalletOptions) -> Result<Self, String> {
         let api = Api::new(options)?;
         if api.is_open_to_others() {
-            tracing::warn!("the passphrase of the wallet crosses the network unencrypted; run cardano-wallet on this machine or use https");
+            tracing::warn!(
+                "the passphrase of the wallet crosses the network unencrypted; run cardano-wallet on this machine or use https"
+            );
         }
         let turn = Mutex::default();
         Ok(Self {
@@ -70,7 +72,10 @@ impl DltSink for WalletSink {
             .publish(publication, |publication| async move {
                 let outcome = wallet.publish(&publication).await;
                 match &outcome {
-                    Ok(id) => tracing::info!("submitted {} operations in transaction {id}", publication.operations().len()),
+                    Ok(id) => tracing::info!(
+                        "submitted {} operations in transaction {id}",
+                        publication.operations().len()
+                    ),
                     Err(error) => tracing::warn!("a submission failed: {error}"),
                 }
                 outcome

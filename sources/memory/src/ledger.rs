@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use did_prism::digest::{BlockHash, TransactionId, sha256};
 use did_prism::ledger::{
-    BlockNo, BlockTime, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation,
-    PublishedTransaction, SlotNo, TransactionIndex,
+    BlockNo, BlockTime, OperationPosition, OutOfRange, PublishedBlock, PublishedOperation, PublishedTransaction,
+    SlotNo, TransactionIndex,
 };
 use dlt_sink::{DltSink, Publication, SubmitError};
 use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
@@ -246,7 +246,7 @@ impl SourceConfig for MemoryConfig {
 #[cfg(test)]
 mod tests {
     use did_prism::ledger::OperationBytes;
-use node_storage_contract::IndexerState;
+    use node_storage_contract::IndexerState;
     use prism_fixtures::Identity;
 
     use super::*;
