@@ -186,15 +186,18 @@ async fn wallet(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Re
     answer(200, &json!({"id": id, "name": "mock", "state": state}))
 }
 
+/// Status, code and text of an error.
+type Refusal = (u16, &'static str, String);
+
 /// The metadata of a request, if the API takes it.
-fn metadata_of(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Response> {
-    let bad = |message: String| error(400, "bad_request", message);
+fn metadata_of(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let bad = |message: String| (400, "bad_request", message);
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !media_type.is_some_and(|value| value.starts_with("application/json")) {
-        return Err(error(
+        return Err((
             415,
             "unsupported_media_type",
-            "I'm really sorry but I only understand 'application/json'.",
+            "I'm really sorry but I only understand 'application/json'.".to_owned(),
         ));
     }
     let request: Value = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
@@ -215,7 +218,7 @@ fn metadata_of(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Vec<
     let metadata = metadata_cbor(&request["metadata"]).map_err(bad)?;
     if passphrase != shared.passphrase {
         let text = "The given encryption passphrase doesn't match the one I use to encrypt the root private key";
-        return Err(error(403, "wrong_encryption_passphrase", text));
+        return Err((403, "wrong_encryption_passphrase", text.to_owned()));
     }
     Ok(metadata)
 }
@@ -236,7 +239,7 @@ async fn transaction(
     };
     let metadata = match metadata_of(&shared, &headers, &body) {
         Ok(metadata) => metadata,
-        Err(refusal) => return refusal,
+        Err((status, code, message)) => return error(status, code, message),
     };
     match next {
         Some(Answer::Error { status, code, message }) => error(status, code, message),

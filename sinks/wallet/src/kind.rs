@@ -20,8 +20,12 @@ const PASSPHRASE_VARIABLE: &str = "NPRISM_CARDANO_WALLET_PASSPHRASE";
 /// Which wallet, and what it pays to.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Wallet")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names of the flags, among those of all sources and sinks"
+)]
 struct WalletFlags {
-    /// The address of cardano-wallet's API: http://127.0.0.1:8090.
+    /// The address of cardano-wallet's API.
     #[arg(
         long,
         help = "The address of cardano-wallet's API: http://127.0.0.1:8090",
@@ -85,14 +89,13 @@ fn options(
     let address = flags
         .cardano_wallet_payment_addr
         .ok_or_else(|| missing("--cardano-wallet-payment-addr ADDRESS"))?;
-    let passphrase = match flags.cardano_wallet_passphrase_file {
-        Some(path) => Passphrase::from_file(&path)?,
-        None => {
-            let text = environment().ok_or_else(|| {
-                format!("give --cardano-wallet-passphrase-file FILE, or the passphrase in {PASSPHRASE_VARIABLE}")
-            })?;
-            Passphrase::new(text).map_err(|error| format!("{PASSPHRASE_VARIABLE}: {error}"))?
-        }
+    let passphrase = if let Some(path) = flags.cardano_wallet_passphrase_file {
+        Passphrase::from_file(&path)?
+    } else {
+        let text = environment().ok_or_else(|| {
+            format!("give --cardano-wallet-passphrase-file FILE, or the passphrase in {PASSPHRASE_VARIABLE}")
+        })?;
+        Passphrase::new(text).map_err(|error| format!("{PASSPHRASE_VARIABLE}: {error}"))?
     };
     WalletOptions::new(&base, &id, passphrase, &address, settings.network)
 }

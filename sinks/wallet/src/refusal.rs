@@ -51,11 +51,14 @@ impl ApiError {
     }
 }
 
+/// Makes an error of its text.
+type Kind = fn(String) -> SubmitError;
+
 /// What a code means, where it says that nothing was published.
-fn meaning(code: &str) -> Option<(fn(String) -> SubmitError, &'static str)> {
-    let refused: fn(String) -> SubmitError = SubmitError::Refused;
-    let unavailable: fn(String) -> SubmitError = SubmitError::Unavailable;
-    let too_large: fn(String) -> SubmitError = SubmitError::TooLarge;
+fn meaning(code: &str) -> Option<(Kind, &'static str)> {
+    let refused: Kind = SubmitError::Refused;
+    let unavailable: Kind = SubmitError::Unavailable;
+    let too_large: Kind = SubmitError::TooLarge;
     Some(match code {
         "not_enough_money" | "cannot_cover_fee" | "no_utxos_available" | "insufficient_collateral" => (
             refused,
