@@ -85,13 +85,13 @@ impl Api {
 ///
 /// Browsers of every origin may use it (CORS): nothing in it depends on who asks, and there are no credentials.
 pub(crate) fn router(storage: StorageHandle, config: ApiConfig) -> Router {
-    let routes = config.routes;
+    let offered = config.routes;
     let api = Api {
         storage,
         config: Arc::new(config),
     };
-    let (router, _) = described_router(routes).split_for_parts();
-    let router = match routes {
+    let (router, _) = described_router(offered).split_for_parts();
+    let router = match offered {
         Routes::All => router.fallback(unrouted),
         Routes::Submissions => router.fallback(async || no_such_route()),
     };
@@ -114,11 +114,11 @@ fn openapi_of(routes: Routes) -> utoipa::openapi::OpenApi {
     described_router(routes).into_openapi()
 }
 
-fn described_router(routes: Routes) -> OpenApiRouter<Api> {
+fn described_router(offered: Routes) -> OpenApiRouter<Api> {
     let router = OpenApiRouter::with_openapi(Description::openapi())
         .merge(submissions::router())
         .merge(system::router());
-    if routes == Routes::Submissions {
+    if offered == Routes::Submissions {
         return router;
     }
     router

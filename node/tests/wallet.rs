@@ -47,10 +47,8 @@ fn create(index: u64) -> Vec<u8> {
 
 fn post(node: &Running, body: &str) -> (u16, Value) {
     let (status, answer) = http(&node.address(), "POST", OPERATIONS, body);
-    (
-        status,
-        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{status}: {answer}")),
-    )
+    let answer = serde_json::from_str(&answer).unwrap_or(Value::String(answer));
+    (status, answer)
 }
 
 async fn wallet() -> (Arc<MockRelay>, MockWallet) {
@@ -88,7 +86,7 @@ async fn a_submission_through_a_wallet_appears_on_the_chain_is_read_back_and_res
         let (status, document) = node.get(&path);
         (status == 200).then_some(document)
     });
-    assert!(document.contains(&identity.did().to_string()), "{document}");
+    assert!(document.contains(identity.did().as_str()), "{document}");
     let transaction = node.get(&format!("/api/transactions/{}", HEXLOWER.encode(&on_chain)));
     assert_eq!(transaction.0, 200, "{}", transaction.1);
 
