@@ -184,10 +184,7 @@ mod tests {
     async fn what_is_cut_off_is_not_begun_again() {
         let once = Once::default();
         let cut = once
-            .publish(create(1), |_| async {
-                let nothing: Option<Outcome> = None;
-                nothing.unwrap()
-            })
+            .publish(create(1), |_| async { panic!("a defect while it was under way") })
             .await;
         assert!(matches!(cut, Err(SubmitError::Unknown(_))), "{cut:?}");
         let again = once
