@@ -10,6 +10,7 @@ mod ledger;
 mod negotiation;
 mod problem;
 mod resolution;
+mod status;
 mod storage_entries;
 mod submissions;
 mod system;
@@ -33,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use dlt_source_memory::DevLedger;
 use problem::Problem;
+pub(crate) use status::SyncWatch;
 
 /// The store that requests are answered from; `None` as long as it is not there yet, which is answered with 503.
 pub(crate) type StorageHandle = tokio::sync::watch::Receiver<Option<NodeStorageBackend>>;
@@ -45,6 +47,8 @@ pub(crate) struct ApiConfig {
     pub(crate) mode: &'static str,
     /// Where submissions go; without it they are refused.
     pub(crate) ledger: Option<DevLedger>,
+    /// What is known of reading the ledger; nothing in a node that does not.
+    pub(crate) sync: Option<SyncWatch>,
 }
 
 /// Most bytes that the body of a request may have: room for the longest operation, in hexadecimal.
@@ -101,6 +105,7 @@ fn described_router() -> OpenApiRouter<Api> {
         .merge(ledger::router())
         .merge(storage_entries::router())
         .merge(submissions::router())
+        .merge(status::router())
         .merge(system::router())
 }
 

@@ -18,6 +18,7 @@ pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
         style: arguments.server.did_document_style,
         mode: "resolver",
         ledger: None,
+        sync: None,
     };
     let router = router(storage.subscribe(), api);
     let work = async {

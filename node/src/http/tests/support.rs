@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
-use crate::http::{ApiConfig, router};
+use crate::http::{ApiConfig, SyncWatch, router};
 use dlt_source_memory::{DevLedger, MemoryConfig};
 
 const SEED: u64 = 7;
@@ -24,7 +24,7 @@ const SEED: u64 = 7;
 pub(super) struct TestApi {
     pub(super) storage: NodeStorageBackend,
     router: Router,
-    _handle: watch::Sender<Option<NodeStorageBackend>>,
+    handle: watch::Sender<Option<NodeStorageBackend>>,
     _directory: TempDir,
 }
 
@@ -79,7 +79,7 @@ impl TestApi {
         Self {
             router: router(handle.subscribe(), config_of("indexer", None)),
             storage,
-            _handle: handle,
+            handle,
             _directory: directory,
         }
     }
@@ -107,6 +107,15 @@ impl TestApi {
         let cursor = Cursor::at(&BlockHeader::from(last));
         let stored = self.storage.cursor().await.unwrap();
         self.storage.append(stored, blocks, cursor).await.unwrap();
+    }
+
+    /// The router of a node that reads a ledger.
+    pub(super) fn router_with(&self, sync: SyncWatch) -> Router {
+        let config = ApiConfig {
+            sync: Some(sync),
+            ..config_of("indexer", None)
+        };
+        router(self.handle.subscribe(), config)
     }
 
     pub(super) fn router(&self) -> Router {
@@ -182,6 +191,7 @@ fn config_of(mode: &'static str, ledger: Option<DevLedger>) -> ApiConfig {
         style: DocumentStyle::Spec,
         mode,
         ledger,
+        sync: None,
     }
 }
 
