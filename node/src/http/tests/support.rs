@@ -171,18 +171,39 @@ pub(super) async fn send(router: &Router, method: Method, path: &str, headers: &
 
 /// Runs a test against a router whose ledger takes submissions, as `dev` has it, with the workers behind it.
 pub(super) async fn with_ledger(test: impl AsyncFnOnce(Router)) {
+    with_held_index(async |router, index| {
+        index.begin.notify_one();
+        test(router).await;
+    })
+    .await;
+}
+
+/// The index worker of a ledger that has not begun.
+#[derive(Debug, Default)]
+pub(super) struct HeldIndex {
+    /// Told when something was stored.
+    pub(super) stored: Notify,
+    /// Lets the worker begin.
+    pub(super) begin: Notify,
+}
+
+/// The same, but nothing is indexed until the test lets the worker begin.
+pub(super) async fn with_held_index(test: impl AsyncFnOnce(Router, &HeldIndex)) {
     let api = TestApi::empty().await;
     let indexer = IndexWorker::new();
     let (ledger, submissions) = DevLedger::new(indexer.progress());
     let source = MemoryConfig::new(submissions, || prism_fixtures::block_time(20));
     let mut sync = SyncWorker::new(&source);
-    let stored = Notify::new();
+    let held = HeldIndex::default();
     let handle = watch::Sender::new(Some(api.storage.clone()));
     let router = router(handle.subscribe(), config_of("dev", Some(ledger)));
     tokio::select! {
-        () = test(router) => {}
-        ended = sync.run(&api.storage, &stored) => panic!("{ended:?}"),
-        ended = indexer.run(&api.storage, &stored) => panic!("{ended:?}"),
+        () = test(router, &held) => {}
+        ended = sync.run(&api.storage, &held.stored) => panic!("{ended:?}"),
+        ended = async {
+            held.begin.notified().await;
+            indexer.run(&api.storage, &held.stored).await
+        } => panic!("{ended:?}"),
     }
 }
 
