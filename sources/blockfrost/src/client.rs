@@ -17,7 +17,6 @@ use serde_json::error::Category;
 
 use crate::BlockfrostOptions;
 use crate::answer::{Block, ChainBlock, ErrorBody, Genesis};
-use crate::options::TEN_A_SECOND;
 use crate::pace::Pace;
 
 /// The longest answer about a block or a transaction, in bytes. A transaction is 16 KiB at most.
@@ -155,7 +154,7 @@ impl Client {
                 Failure::Unreachable(detail) => (detail, None),
                 Failure::Passing { detail, after } => (detail, after),
                 Failure::TooFast { detail, after } => {
-                    self.pace.slow_down(TEN_A_SECOND);
+                    self.pace.slow_down(limits.interval);
                     (detail, after)
                 }
                 Failure::Resting(detail) => {

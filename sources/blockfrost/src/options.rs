@@ -17,7 +17,7 @@ const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 const HOSTED: &str = "blockfrost.io";
 
 /// How far apart requests are where 10 a second are taken.
-pub(crate) const TEN_A_SECOND: Duration = Duration::from_millis(100);
+const TEN_A_SECOND: Duration = Duration::from_millis(100);
 
 /// Which Blockfrost is read, and how.
 #[derive(Clone)]
@@ -46,10 +46,12 @@ pub struct TimeLimits {
     pub longest_pause: Duration,
     /// The pause after the limit of the day was reached, or the address was banned.
     pub rest: Duration,
+    /// How far apart requests are sent once there were too many of them.
+    pub interval: Duration,
 }
 
 impl Default for TimeLimits {
-    /// 10 s, 30 s, 2 min; pauses of 0.5 s to 1 min, and a rest of 10 min.
+    /// 10 s, 30 s, 2 min; pauses of 0.5 s to 1 min, a rest of 10 min, and 10 requests a second.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
@@ -58,6 +60,7 @@ impl Default for TimeLimits {
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_mins(1),
             rest: Duration::from_mins(10),
+            interval: TEN_A_SECOND,
         }
     }
 }

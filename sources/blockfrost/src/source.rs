@@ -76,11 +76,12 @@ impl BlockfrostSource {
 
     /// Looks at what follows the cursor.
     async fn look(&mut self) -> Result<Look, SourceError> {
-        let (cursor, mut place, is_checked) = (self.cursor, self.place, self.is_checked);
+        let (cursor, place, is_checked) = (self.cursor, self.place, self.is_checked);
         let client = &self.client;
         let looking = self.looking.get_or_insert_with(|| {
             let client = Arc::clone(client);
             Box::pin(async move {
+                let mut place = place;
                 let found = look(&client, cursor, &mut place, is_checked).await;
                 (place, found)
             })

@@ -59,6 +59,7 @@ pub(crate) fn limits() -> TimeLimits {
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(4),
         rest: Duration::from_millis(10),
+        interval: Duration::from_millis(1),
         ..TimeLimits::default()
     }
 }
