@@ -59,7 +59,12 @@ async fn a_node_follows_a_blockfrost_and_goes_on_after_it_was_ended() {
     let key_file = database.path("key");
     fs::write(&key_file, format!("{KEY}\n")).unwrap();
     let key_file = key_file.display().to_string();
-    let arguments = ["--blockfrost-api-key-file", &key_file, "--blockfrost-poll-interval", "100ms"];
+    let arguments = [
+        "--blockfrost-api-key-file",
+        &key_file,
+        "--blockfrost-poll-interval",
+        "100ms",
+    ];
     publish(&mock, early);
     let node = Running::start(indexer(&database, &mock.url(), &arguments));
     database.wait_for_block(highest(early));
@@ -129,7 +134,11 @@ async fn what_somebody_has_to_mend_ends_the_node_with_one_sentence() {
         assert!(!outcome.stderr.contains(KEY), "{}", outcome.stderr);
     }
     mock.answer("genesis", 1, Answer::text(200, r#"{"network_magic": 1}"#));
-    let outcome = run(indexer(&database, &mock.url(), &["--blockfrost-api-key", "customAnother"]));
+    let outcome = run(indexer(
+        &database,
+        &mock.url(),
+        &["--blockfrost-api-key", "customAnother"],
+    ));
     outcome.refused(1, &["magic 1,", "--network is custom"]);
 }
 
@@ -141,7 +150,10 @@ fn flags_of_blockfrost_that_are_missing_or_wrong_are_usage_errors() {
         (&["--network", "custom"], &["--blockfrost-base-url"]),
         (&["--blockfrost-concurrency", "0"], &["1 to 64"]),
         (&["--blockfrost-poll-interval", "5"], &["10s"]),
-        (&["--blockfrost-base-url", "ftp://u:hidden@host"], &["--blockfrost-base-url"]),
+        (
+            &["--blockfrost-base-url", "ftp://u:hidden@host"],
+            &["--blockfrost-base-url"],
+        ),
         (&["--blockfrost-api-key-file", "x"], &["--blockfrost-api-key"]),
         (&["--follow"], &["--follow", "file"]),
     ] {

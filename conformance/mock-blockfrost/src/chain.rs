@@ -156,9 +156,10 @@ impl Chain {
             .map(|(_, transaction)| transaction)
             .filter(|transaction| !self.unlisted.contains(&transaction.id))
             .map(entry);
-        let phantoms = self.listed.iter().map(|id| {
-            json!({"tx_hash": HEXLOWER.encode(id), "cbor_metadata": null, "metadata": "a0"})
-        });
+        let phantoms = self
+            .listed
+            .iter()
+            .map(|id| json!({"tx_hash": HEXLOWER.encode(id), "cbor_metadata": null, "metadata": "a0"}));
         let entries = listed.chain(phantoms).skip(count * (page - 1)).take(count);
         let entries: Vec<Value> = entries.collect();
         (self.has_empty_pages || !entries.is_empty()).then(|| Value::Array(entries))

@@ -219,7 +219,9 @@ fn found(shared: &Shared, uri: &Uri, resource: &str) -> Option<Value> {
         ["metadata", "txs", "labels", "21325", "cbor"] => {
             let number = |name: &str, default: usize| {
                 let members = uri.query().unwrap_or_default().split('&');
-                let value = members.filter_map(|member| member.split_once('=')).find(|(key, _)| *key == name);
+                let value = members
+                    .filter_map(|member| member.split_once('='))
+                    .find(|(key, _)| *key == name);
                 value.map_or(default, |(_, value)| value.parse().unwrap())
             };
             let (count, page) = (number("count", 100), number("page", 1));

@@ -131,7 +131,8 @@ pub(crate) struct JsonEntry {
 }
 
 fn hash(text: &str) -> Result<BlockHash, String> {
-    text.parse().map_err(|error| format!("the hash of a block is none: {error}"))
+    text.parse()
+        .map_err(|error| format!("the hash of a block is none: {error}"))
 }
 
 #[cfg(test)]

@@ -86,7 +86,10 @@ async fn operations_of_view(
     let resource = format!("txs/{id}/metadata");
     let entries: Option<Vec<JsonEntry>> = client.get(&resource, SHORT_ANSWER).await?;
     let label = METADATA_LABEL.to_string();
-    let entry = entries.unwrap_or_default().into_iter().find(|entry| entry.label == label);
+    let entry = entries
+        .unwrap_or_default()
+        .into_iter()
+        .find(|entry| entry.label == label);
     Ok(match entry {
         Some(entry) => operations_in_json(&entry.json_metadata),
         None => Err(EnvelopeError::Shape("the entry is neither CBOR nor JSON")),

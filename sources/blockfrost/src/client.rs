@@ -384,9 +384,6 @@ mod tests {
         let text = client.text(StatusCode::FORBIDDEN, body.as_bytes());
         assert!(text.starts_with("403 Forbidden: a bccc"), "{text}");
         assert!(text.len() < 300, "{text}");
-        assert_eq!(
-            client.text(StatusCode::BAD_GATEWAY, b"<html>"),
-            "502 Bad Gateway"
-        );
+        assert_eq!(client.text(StatusCode::BAD_GATEWAY, b"<html>"), "502 Bad Gateway");
     }
 }

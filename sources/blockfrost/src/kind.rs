@@ -42,12 +42,7 @@ struct BlockfrostFlags {
     #[arg(long, value_name = "FILE")]
     blockfrost_api_key_file: Option<PathBuf>,
     /// The address of a Blockfrost of your own [default: the hosted one of the network].
-    #[arg(
-        long,
-        env = "NPRISM_BLOCKFROST_BASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "NPRISM_BLOCKFROST_BASE_URL", value_name = "URL", hide_env_values = true)]
     blockfrost_base_url: Option<String>,
     /// How many requests may be under way at the same time.
     #[arg(
@@ -78,7 +73,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_REQUESTS);
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroUsize| number.get() <= MOST_REQUESTS);
     number.ok_or_else(|| format!("give a number from 1 to {MOST_REQUESTS}"))
 }
 
@@ -154,7 +152,9 @@ impl BlockfrostConfig {
             let key = ApiKey::read(file).map_err(|error| SourceError::Unavailable {
                 retryable: false,
                 subject: format!("the key file {}", file.display()),
-                detail: format!("{error}; give --blockfrost-api-key-file FILE with the key of a project at blockfrost.io"),
+                detail: format!(
+                    "{error}; give --blockfrost-api-key-file FILE with the key of a project at blockfrost.io"
+                ),
             })?;
             options = options.key(key);
         }
@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_network() {
-        let options = configured(Network::Preprod, &["--blockfrost-api-key", "preprodX"]).unwrap().options;
+        let options = configured(Network::Preprod, &["--blockfrost-api-key", "preprodX"])
+            .unwrap()
+            .options;
         assert_eq!(
             options.location(),
             "Blockfrost at https://cardano-preprod.blockfrost.io/api/v0"
@@ -226,7 +228,10 @@ mod tests {
                 &["--blockfrost-api-key", "secret", "--blockfrost-api-key-file", "x"],
                 "cannot be used with",
             ),
-            (&["--blockfrost-base-url", "https://u:secret@h:p"], "--blockfrost-base-url"),
+            (
+                &["--blockfrost-base-url", "https://u:secret@h:p"],
+                "--blockfrost-base-url",
+            ),
             (&["--blockfrost-concurrency", "0"], "1 to 64"),
             (&["--blockfrost-concurrency", "65"], "1 to 64"),
             (&["--blockfrost-poll-interval", "10"], "10s"),

@@ -177,7 +177,8 @@ async fn locate(client: &Client, entry: Entry) -> Result<Located, SourceError> {
     let transaction: Option<Transaction> = client.get(&resource, SHORT_ANSWER).await?;
     let Some(transaction) = transaction else {
         // Its block was rolled back since. It may be in another block soon.
-        let detail = format!("it lists transaction {id} and has no such transaction; the chain changed while it was read");
+        let detail =
+            format!("it lists transaction {id} and has no such transaction; the chain changed while it was read");
         return Err(client.unavailable(true, detail));
     };
     let position = transaction

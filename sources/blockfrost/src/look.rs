@@ -50,7 +50,8 @@ pub(crate) async fn look(
     let highest = if confirmations == 0 {
         tip
     } else {
-        let number = BlockNo::try_from(confirmed).map_err(|error| client.malformed("blocks/latest", error.to_string()))?;
+        let number =
+            BlockNo::try_from(confirmed).map_err(|error| client.malformed("blocks/latest", error.to_string()))?;
         client.block(number).await?
     };
     if let Some(after) = after {

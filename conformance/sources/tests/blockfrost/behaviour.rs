@@ -128,10 +128,10 @@ async fn block_that_is_replaced_after_it_was_delivered_is_a_contradiction() {
     );
 }
 
-// edge-cases.md#o16 edge-cases.md#o17
+// edge-cases.md#o16
 /// A page ends anywhere: between blocks, within one, within one that is longer than a page.
 #[tokio::test]
-async fn page_never_cuts_a_block() {
+async fn page_of_the_list_never_cuts_a_block() {
     for transactions in [
         &[100][..],
         &[50, 50],
@@ -260,7 +260,7 @@ async fn transaction_that_is_listed_too_late_is_a_contradiction() {
     assert!(text.contains(&late.to_string()) && text.contains("block 2"), "{text}");
 }
 
-// edge-cases.md#o14
+// edge-cases.md#o14, edge-cases.md#o23
 /// Failed scripts, entries without content, and what is no entry of the protocol are passed over, and the cursor moves.
 #[tokio::test]
 async fn entry_without_operations_is_passed_over_with_its_transaction_alone() {
@@ -293,7 +293,11 @@ async fn source_that_has_caught_up_says_so_again_after_an_error() {
     let mock = mock(&blocks(&[1])).await;
     let mut source = source(&mock, None).await;
     read_all(&mut source).await;
-    mock.answer("", 4, mock_blockfrost::Answer::error(500, "An unexpected response was received."));
+    mock.answer(
+        "",
+        4,
+        mock_blockfrost::Answer::error(500, "An unexpected response was received."),
+    );
     assert!(next_error(&mut source).await.is_retryable());
     assert_eq!(source.next().await.unwrap(), SourceEvent::CaughtUp);
 }

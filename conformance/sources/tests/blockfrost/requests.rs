@@ -1,7 +1,7 @@
 //! What reading costs: each request counts towards the limit of the day.
 
-use dlt_source::SourceEvent;
 use dlt_source::DltSource;
+use dlt_source::SourceEvent;
 use mock_blockfrost::MockBlockfrost;
 use node_storage_contract::PublishedBlock;
 
@@ -25,7 +25,8 @@ async fn cost_of_a_block(mock: &MockBlockfrost, confirmations: u32, chain: &[Pub
     publish(mock, &[block(1, chain.len() as u64 + 1, 0)]);
     while !matches!(source.next().await.unwrap(), SourceEvent::Blocks { .. }) {}
     let requests = mock.take_requests();
-    let (idle, asked) = requests.split_at(requests.len() - requests.iter().rev().position(|one| one == "blocks/latest").unwrap() - 1);
+    let (idle, asked) =
+        requests.split_at(requests.len() - requests.iter().rev().position(|one| one == "blocks/latest").unwrap() - 1);
     assert!(idle.iter().all(|request| request == "blocks/latest"), "{idle:?}");
     asked.to_vec()
 }
@@ -34,7 +35,13 @@ async fn cost_of_a_block(mock: &MockBlockfrost, confirmations: u32, chain: &[Pub
 async fn block_without_anything_costs_three_requests() {
     let chain = chain(10, 1);
     let mock = mock(&chain).await;
-    mock.chain(|chain| chain.blocks.iter_mut().skip(4).for_each(|block| block.transactions.clear()));
+    mock.chain(|chain| {
+        chain
+            .blocks
+            .iter_mut()
+            .skip(4)
+            .for_each(|block| block.transactions.clear())
+    });
     let asked = cost_of_a_block(&mock, 3, &chain).await;
     assert_eq!(
         asked,
@@ -81,7 +88,11 @@ async fn place_is_found_with_few_requests() {
         let pages = requests.iter().filter(|request| request.contains("count=100")).count();
         let searching = requests.len() - count(&requests, "txs/").min(101);
         assert!(pages <= 2, "{pages} pages after block {}", start + 1);
-        assert!(searching <= 60, "{searching} requests after block {}: {requests:?}", start + 1);
+        assert!(
+            searching <= 60,
+            "{searching} requests after block {}: {requests:?}",
+            start + 1
+        );
     }
 }
 
