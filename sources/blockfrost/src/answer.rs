@@ -15,6 +15,7 @@ pub(crate) struct Genesis {
 /// The body of an error.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ErrorBody {
+    pub(crate) status_code: u16,
     pub(crate) message: String,
 }
 

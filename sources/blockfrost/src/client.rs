@@ -180,7 +180,7 @@ impl Client {
         self.has_answered.store(true, Ordering::Relaxed);
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::NOT_FOUND => return self.absence(response).await.map(|()| None),
             status => return Err(self.refusal(status, response).await),
         }
         let Some(body) = self.body(response, longest).await? else {
@@ -194,6 +194,22 @@ impl Client {
                 // Cut, or of a proxy that has a page of its own to show.
                 Category::Io | Category::Syntax | Category::Eof => Failure::Passing { detail, after: None },
             }
+        })
+    }
+
+    /// Makes certain that it is Blockfrost that says that there is nothing, and not something before it that does not find Blockfrost:
+    /// a list of nothing would let the cursor pass over what there is.
+    async fn absence(&self, response: Response) -> Result<(), Failure> {
+        let body = self.body(response, SHORT_ANSWER).await?.unwrap_or_default();
+        let is_said = serde_json::from_slice(&body).is_ok_and(|body: ErrorBody| body.status_code == 404);
+        if is_said {
+            return Ok(());
+        }
+        let detail = "it answers 404, and not as Blockfrost does; check --blockfrost-base-url".to_owned();
+        Err(if self.is_checked.load(Ordering::Relaxed) {
+            Failure::Passing { detail, after: None }
+        } else {
+            Failure::Lasting(detail)
         })
     }
 
@@ -235,14 +251,14 @@ impl Client {
             300..=399 => Failure::Lasting(format!(
                 "it is elsewhere: {detail}; give --blockfrost-base-url of where it is"
             )),
-            _ => Failure::Lasting(detail),
+            _ => Failure::Lasting(format!("{detail}; check --blockfrost-base-url")),
         }
     }
 
     /// The status with what the body says of it.
     fn text(&self, status: StatusCode, body: &[u8]) -> String {
         match serde_json::from_slice::<ErrorBody>(body) {
-            Ok(ErrorBody { message }) => format!("{status}: {}", self.shown(&message)),
+            Ok(ErrorBody { message, .. }) => format!("{status}: {}", self.shown(&message)),
             Err(_) => status.to_string(),
         }
     }
@@ -380,7 +396,7 @@ mod tests {
     fn text_of_the_other_side_is_short_and_on_one_line() {
         let options = BlockfrostOptions::new("http://127.0.0.1", Network::Custom).unwrap();
         let client = Client::new(options).unwrap();
-        let body = format!(r#"{{"message": "a\nb{}"}}"#, "c".repeat(1_000));
+        let body = format!(r#"{{"status_code": 403, "message": "a\nb{}"}}"#, "c".repeat(1_000));
         let text = client.text(StatusCode::FORBIDDEN, body.as_bytes());
         assert!(text.starts_with("403 Forbidden: a bccc"), "{text}");
         assert!(text.len() < 300, "{text}");

@@ -80,7 +80,7 @@ pub(crate) async fn find(client: &Client, cursor: Cursor) -> Result<Place, Sourc
 /// `None` where the list is another one before the place.
 pub(crate) async fn read(client: &Client, place: Place, up_to: BlockNo) -> Result<Option<Reading>, SourceError> {
     // With the entry before, where there is one.
-    let start = place.passed - usize::from(place.last.is_some());
+    let start = place.passed.saturating_sub(place.last.is_some().into());
     let (mut page, mut skip) = (start / PAGE, start % PAGE);
     let mut known = place.last;
     let mut read: Vec<Located> = Vec::new();

@@ -35,6 +35,7 @@ async fn failure_that_passes_is_repeated() {
         Answer::error(502, "Bad gateway"),
         Answer::text(503, "<html>maintenance</html>"),
         Answer::text(504, ""),
+        Answer::text(404, "default backend - 404"),
         Answer::error(429, "Usage is over limit."),
         Answer::error(429, "Usage is over limit.").with_header("retry-after", "86400"),
         Answer::error(503, "Later.").with_header("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT"),
@@ -180,11 +181,16 @@ async fn redirect_is_not_followed() {
 async fn address_without_a_blockfrost_is_named() {
     let mock = mock(&chain()).await;
     let url = mock.url().replace("/api/v0", "/api");
-    let error = refused(BlockfrostOptions::new(&url, Network::Custom).unwrap()).await;
-    assert!(
-        !error.is_retryable() && error.to_string().contains("--blockfrost-base-url"),
-        "{error:?}"
-    );
+    let not_there = refused(BlockfrostOptions::new(&url, Network::Custom).unwrap()).await;
+    mock.answer("genesis", 1, Answer::text(404, "<html>Not Found</html>"));
+    let of_somebody_else = refused(options(&mock)).await;
+    mock.answer("genesis", 1, Answer::error(400, "Invalid path."));
+    for error in [not_there, of_somebody_else, refused(options(&mock)).await] {
+        assert!(
+            !error.is_retryable() && error.to_string().contains("--blockfrost-base-url"),
+            "{error:?}"
+        );
+    }
 }
 
 /// What was never reached is named wrongly; what was reached comes again.
