@@ -42,8 +42,10 @@ struct Shared {
 struct Intervention {
     resource: String,
     times: usize,
-    act: Box<dyn FnMut(&mut Chain) -> Option<Answer> + Send>,
+    act: Act,
 }
+
+type Act = Box<dyn FnMut(&mut Chain) -> Option<Answer> + Send>;
 
 /// What is answered in place of the truth.
 #[derive(Debug, Clone)]

@@ -26,7 +26,8 @@ pub(crate) struct Block {
     /// Null for the boundary blocks of the Byron era.
     height: Option<u64>,
     slot: Option<u64>,
-    previous_block: Option<String>,
+    #[serde(rename = "previous_block")]
+    previous: Option<String>,
 }
 
 /// A block with a number, with as much of it as a cursor needs.
@@ -44,7 +45,7 @@ impl Block {
         let slot = self
             .slot
             .ok_or_else(|| format!("block {height} has a number and no slot"))?;
-        let previous = self.previous_block.as_deref().map(str::parse).transpose();
+        let previous = self.previous.as_deref().map(str::parse).transpose();
         Ok(Some(ChainBlock {
             cursor: Cursor {
                 block: BlockNo::try_from(height).map_err(|error| error.to_string())?,

@@ -27,6 +27,7 @@ const MOST_REQUESTS: usize = 64;
 
 /// Which Blockfrost, with which key, and how often to look.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "a field is an argument, known by the name of its flag")]
 struct BlockfrostFlags {
     /// The key of a project at blockfrost.io, its `project_id`. Other users of the machine see what is on a command line: rather give
     /// it in the environment or in a file.
@@ -103,19 +104,18 @@ fn config(flags: &ArgMatches, settings: SourceSettings) -> Result<BlockfrostConf
     let key = flags.blockfrost_api_key.filter(is_given);
     let key = key.map(|key| ApiKey::new(&key)).transpose();
     let key = key.map_err(|error| format!("--blockfrost-api-key: {error}"))?;
-    let options = match flags.blockfrost_base_url.filter(is_given) {
-        Some(url) => BlockfrostOptions::new(&url, network)?,
-        None => {
-            let options = BlockfrostOptions::hosted(network).ok_or_else(|| {
-                format!("--network {network} needs --blockfrost-base-url URL, the address of its Blockfrost")
-            })?;
-            if key.is_none() && flags.blockfrost_api_key_file.is_none() {
-                let text = "give --blockfrost-api-key-file FILE, or NPRISM_BLOCKFROST_API_KEY in the environment: the key of a project \
-                            at blockfrost.io; a Blockfrost of your own, which needs none, is --blockfrost-base-url URL";
-                return Err(text.to_owned());
-            }
-            options
+    let options = if let Some(url) = flags.blockfrost_base_url.filter(is_given) {
+        BlockfrostOptions::new(&url, network)?
+    } else {
+        let options = BlockfrostOptions::hosted(network).ok_or_else(|| {
+            format!("--network {network} needs --blockfrost-base-url URL, the address of its Blockfrost")
+        })?;
+        if key.is_none() && flags.blockfrost_api_key_file.is_none() {
+            let text = "give --blockfrost-api-key-file FILE, or NPRISM_BLOCKFROST_API_KEY in the environment: the key of a project at \
+                        blockfrost.io; a Blockfrost of your own, which needs none, is --blockfrost-base-url URL";
+            return Err(text.to_owned());
         }
+        options
     };
     let options = options
         .poll_interval(flags.blockfrost_poll_interval)

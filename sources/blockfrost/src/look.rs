@@ -70,18 +70,17 @@ async fn page(
 ) -> Result<Page, SourceError> {
     let start = place_after(client, after, *place).await?;
     *place = Some(start);
-    let (start, reading) = match read(client, start, highest.block).await? {
-        Some(reading) => (start, reading),
-        None => {
-            tracing::warn!(
-                "{} lists other transactions than before; the place in the list is searched again",
-                client.options.location()
-            );
-            *place = None;
-            let start = place_after(client, after, None).await?;
-            let reading = read(client, start, highest.block).await?;
-            (start, reading.ok_or_else(|| changed(client))?)
-        }
+    let (start, reading) = if let Some(reading) = read(client, start, highest.block).await? {
+        (start, reading)
+    } else {
+        tracing::warn!(
+            "{} lists other transactions than before; the place in the list is searched again",
+            client.options.location()
+        );
+        *place = None;
+        let start = place_after(client, after, None).await?;
+        let reading = read(client, start, highest.block).await?;
+        (start, reading.ok_or_else(|| changed(client))?)
     };
     let entries = reading.entries;
     let found = blocks(client, &entries).await?;
