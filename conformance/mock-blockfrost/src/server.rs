@@ -137,7 +137,7 @@ impl MockBlockfrost {
         change(&mut self.shared().chain)
     }
 
-    /// Acts so many times when something is asked for whose name has this text in it, before it is answered. What the action answers
+    /// Acts so many times when something is asked for whose name begins with this text, before it is answered. What the action answers
     /// is answered in place of the truth.
     pub fn when_asked(
         &self,
@@ -186,21 +186,21 @@ async fn answer(
         return Ok(Answer::error(404, "The requested component has not been found.").response());
     };
     shared.requests.push(resource.to_owned());
-    let given = headers.get("project_id").map(|key| key.to_str().unwrap());
-    if shared.key.is_some() && shared.key.as_deref() != given {
-        return Ok(Answer::error(403, "Invalid project token.").response());
-    }
     let Shared {
         chain, interventions, ..
     } = &mut *shared;
     let intervention = interventions
         .iter_mut()
-        .find(|intervention| intervention.times > 0 && resource.contains(&intervention.resource));
+        .find(|intervention| intervention.times > 0 && resource.starts_with(&intervention.resource));
     if let Some(intervention) = intervention {
         intervention.times -= 1;
         if let Some(answer) = (intervention.act)(chain) {
             return Ok(answer.response());
         }
+    }
+    let given = headers.get("project_id").map(|key| key.to_str().unwrap());
+    if shared.key.is_some() && shared.key.as_deref() != given {
+        return Ok(Answer::error(403, "Invalid project token.").response());
     }
     let found = found(&shared, &uri, resource.split('?').next().unwrap());
     let answer = match found {

@@ -27,7 +27,10 @@ const MOST_REQUESTS: usize = 64;
 
 /// Which Blockfrost, with which key, and how often to look.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "a field is an argument, known by the name of its flag")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a field is an argument, known by the name of its flag"
+)]
 struct BlockfrostFlags {
     /// The key of a project at blockfrost.io, its `project_id`. Other users of the machine see what is on a command line: rather give
     /// it in the environment or in a file.

@@ -68,7 +68,7 @@ async fn failure_that_lasts_is_an_error_that_passes() {
         ),
         (Answer::error(402, "Usage is over limit."), "midnight UTC"),
         (Answer::error(418, "IP has been auto-banned."), "banned"),
-        (Answer::cut("["), "body"),
+        (Answer::cut("["), "connection"),
         (Answer::text(200, "["), "EOF"),
     ] {
         for resource in ["metadata", "txs/"] {
