@@ -154,14 +154,16 @@ impl Chain {
         let listed = self
             .transactions()
             .map(|(_, transaction)| transaction)
-            .filter(|transaction| !self.unlisted.contains(&transaction.id))
-            .map(entry);
-        let phantoms = self
-            .listed
-            .iter()
-            .map(|id| json!({"tx_hash": HEXLOWER.encode(id), "cbor_metadata": null, "metadata": "a0"}));
-        let entries = listed.chain(phantoms).skip(count * (page - 1)).take(count);
-        let entries: Vec<Value> = entries.collect();
+            .filter(|transaction| !self.unlisted.contains(&transaction.id));
+        let entries = listed.map(Ok).chain(self.listed.iter().map(Err));
+        let entries: Vec<Value> = entries
+            .skip(count * (page - 1))
+            .take(count)
+            .map(|listed| match listed {
+                Ok(transaction) => entry(transaction),
+                Err(id) => json!({"tx_hash": HEXLOWER.encode(id), "cbor_metadata": null, "metadata": "a0"}),
+            })
+            .collect();
         (self.has_empty_pages || !entries.is_empty()).then(|| Value::Array(entries))
     }
 }

@@ -12,8 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::BlockfrostOptions;
 use crate::answer::{Block, ChainBlock, ErrorBody, Genesis};
@@ -188,11 +187,13 @@ impl Client {
             return Err(Failure::Lasting(detail));
         };
         serde_json::from_slice(&body).map(Some).map_err(|error| {
-            let detail = format!("its answer to {resource}: {error}");
-            match error.classify() {
-                Category::Data => Failure::Malformed(error.to_string()),
-                // Cut, or of a proxy that has a page of its own to show.
-                Category::Io | Category::Syntax | Category::Eof => Failure::Passing { detail, after: None },
+            if serde_json::from_slice::<IgnoredAny>(&body).is_ok() {
+                return Failure::Malformed(error.to_string());
+            }
+            // Cut, or of a proxy that has a page of its own to show.
+            Failure::Passing {
+                detail: format!("its answer to {resource} is no JSON: {error}"),
+                after: None,
             }
         })
     }
