@@ -277,9 +277,9 @@ async fn entry_without_operations_is_passed_over_with_its_transaction_alone() {
             (Metadata::Json(json!(null)), true),
         ];
         for (index, (metadata, is_valid)) in (10..).zip(entries) {
-            for position in 0..3 {
-                let entry = noise(&chain[position], index, metadata.clone(), is_valid);
-                mock.blocks[position].transactions.push(entry);
+            for (block, shown) in chain.iter().zip(&mut mock.blocks) {
+                let entry = noise(block, index, metadata.clone(), is_valid);
+                shown.transactions.push(entry);
             }
         }
     });

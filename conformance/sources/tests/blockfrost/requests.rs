@@ -42,7 +42,7 @@ async fn block_without_anything_costs_three_requests() {
             .blocks
             .iter_mut()
             .skip(4)
-            .for_each(|block| block.transactions.clear())
+            .for_each(|block| block.transactions.clear());
     });
     let asked = cost_of_a_block(&mock, 3, &chain).await;
     assert_eq!(
