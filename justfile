@@ -69,6 +69,7 @@ check-features:
     cargo check --quiet -p neoprism-node --no-default-features --features postgres
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite,dbsync
+    cargo check --quiet -p neoprism-node --no-default-features --features sqlite,blockfrost
 
 # The oldest Rust that Cargo.toml promises (rust-version) compiles everything; rustup gets it.
 check-msrv:
