@@ -218,10 +218,10 @@ mod tests {
         };
         assert_eq!(part.text(None), "block 2500000 of 10000000 (25.0 %)");
         assert_eq!(
-            left(Duration::from_secs(60), 500_000, 7_500_000),
-            Some(Duration::from_secs(900))
+            left(Duration::from_mins(1), 500_000, 7_500_000),
+            Some(Duration::from_mins(15))
         );
-        assert_eq!(left(Duration::from_secs(60), 0, 7_500_000), None);
+        assert_eq!(left(Duration::from_mins(1), 0, 7_500_000), None);
         let full = Part { block: 11, tip: 10 };
         assert_eq!(full.text(None), "block 11 of 10 (100.0 %)");
         let none = Part { block: 0, tip: 0 };

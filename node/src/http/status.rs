@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use dlt_sources::contract::{Heard, Tip};
 use node_service::sync::{SyncPhase, SyncProgress};
-use node_storage::contract::{Cursor, OperationPosition, StorageError};
+use node_storage::contract::{Cursor, Network, OperationPosition, StorageError};
 use node_storage::{DltCursorRepo, IndexerStateRepo, NodeStorageBackend};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -175,7 +175,7 @@ async fn status(State(api): State<Api>) -> Result<Json<NodeStatus>, Problem> {
         .map(|sync| sync.progress.borrow().phase);
     Ok(Json(NodeStatus {
         mode: api.config.mode,
-        network: network.map(|network| network.name()),
+        network: network.map(Network::name),
         cursor: cursor.map(BlockStatus::from),
         tip: tip.map(|tip| TipStatus {
             slot: tip.slot.get(),
