@@ -70,6 +70,7 @@ check-features:
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite,dbsync
     cargo check --quiet -p neoprism-node --no-default-features --features sqlite,wallet
+    cargo check --quiet -p neoprism-node --no-default-features --features sqlite,blockfrost
 
 # The oldest Rust that Cargo.toml promises (rust-version) compiles everything; rustup gets it.
 check-msrv:

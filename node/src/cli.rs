@@ -338,9 +338,18 @@ struct CommonSourceArguments {
     /// Process a block only when the source has N higher block numbers [default: 112; for file: 0].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
     confirmation_blocks: Option<u32>,
+    /// Let `/readyz` answer 503 while more than BLOCKS blocks of the ledger are not stored yet. What is held back for lack of
+    /// confirmations counts.
+    #[arg(long, env = "NPRISM_MAX_LAG", value_name = "BLOCKS")]
+    max_lag: Option<u64>,
 }
 
 impl SourceArguments {
+    /// The lag, in blocks, above which the node is not ready.
+    pub(crate) fn max_lag(&self) -> Option<u64> {
+        self.common.max_lag
+    }
+
     /// The source that these arguments name. Nothing is opened.
     pub(crate) fn config(&self, network: Network) -> Result<Box<dyn SourceConfig>, Failure> {
         let name = &self.common.dlt_source;

@@ -7,17 +7,19 @@ use did_prism::ledger::OperationBytes;
 use dlt_sinks::contract::{AnySink, DltSink, Publication};
 use dlt_source_memory::{DevLedger, MemoryConfig, system_clock};
 use node_service::index::IndexWorker;
+use node_service::sync::SyncWorker;
 use node_storage::contract::{Network, StorageError};
 use node_storage::{DltCursorRepo, IndexedOperationRepo, NodeStorageBackend};
 use prism_fixtures::{SampleDid, sample};
+use tokio::sync::watch;
 
 use crate::answer::print_answer;
 use crate::cli::DevArguments;
 use crate::exit::Failure;
-use crate::http::{ApiConfig, Routes, router};
+use crate::http::{ApiConfig, Routes, SyncWatch, router};
 use crate::logging::Console;
 use crate::serve::{PublishedStorage, Server};
-use crate::writer::{Standby, Until, Writer};
+use crate::writer::{Standby, Until, Writer, WriterState};
 
 /// Runs until a signal or an error ends it.
 pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<(), Failure> {
@@ -27,11 +29,20 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
     let index = IndexWorker::new();
     let (ledger, submissions) = DevLedger::new(index.progress());
     let storage = PublishedStorage::new(None);
+    let state = watch::Sender::<WriterState>::default();
+    let source = MemoryConfig::new(submissions, system_clock);
+    let mut sync = SyncWorker::new(&source);
     let api = ApiConfig {
         style: arguments.server.did_document_style,
         mode: "dev",
         sink: Some(AnySink::new(ledger.clone())),
         routes: Routes::All,
+        sync: Some(SyncWatch {
+            progress: sync.progress(),
+            heard: sync.heard(),
+            writer: state.subscribe(),
+            max_lag: None,
+        }),
     };
     let router = router(storage.subscribe(), api);
     let writer = Writer {
@@ -40,10 +51,10 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
         standby: Standby::Refuse,
         until: Until::Signal,
         storage: Some(&storage),
+        state: &state,
         console,
     };
-    let source = MemoryConfig::new(submissions, system_clock);
-    let writing = Box::pin(writer.run(&index, &source));
+    let writing = Box::pin(writer.run(&index, &mut sync));
     let mut opened = storage.subscribe();
     let welcoming = async {
         let store = opened

@@ -10,6 +10,7 @@ mod ledger;
 mod negotiation;
 mod problem;
 mod resolution;
+mod status;
 mod storage_entries;
 mod submissions;
 mod system;
@@ -33,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use dlt_sinks::contract::AnySink;
 use problem::Problem;
+pub(crate) use status::SyncWatch;
 
 /// The store that requests are answered from; `None` as long as it is not there yet, which is answered with 503.
 pub(crate) type StorageHandle = tokio::sync::watch::Receiver<Option<NodeStorageBackend>>;
@@ -47,6 +49,8 @@ pub(crate) struct ApiConfig {
     pub(crate) sink: Option<AnySink>,
     /// Which routes there are.
     pub(crate) routes: Routes,
+    /// What is known of reading the ledger; nothing in a node that does not.
+    pub(crate) sync: Option<SyncWatch>,
 }
 
 /// Which routes there are.
@@ -117,6 +121,7 @@ fn openapi_of(routes: Routes) -> utoipa::openapi::OpenApi {
 fn described_router(offered: Routes) -> OpenApiRouter<Api> {
     let router = OpenApiRouter::with_openapi(Description::openapi())
         .merge(submissions::router())
+        .merge(status::router())
         .merge(system::router());
     if offered == Routes::Submissions {
         return router;
@@ -127,6 +132,7 @@ fn described_router(offered: Routes) -> OpenApiRouter<Api> {
         .merge(ledger::router())
         .merge(storage_entries::router())
         .merge(system::database_router())
+        .merge(status::database_router())
 }
 
 /// What the OpenAPI document says about the API as a whole.

@@ -1,15 +1,17 @@
 //! `indexer`: reads the ledger, indexes it, and serves the API.
 
 use node_service::index::IndexWorker;
+use node_service::sync::SyncWorker;
 use node_storage::contract::Network;
+use tokio::sync::watch;
 
 use crate::cli::IndexerArguments;
 use crate::exit::Failure;
-use crate::http::{ApiConfig, Routes, router};
+use crate::http::{ApiConfig, Routes, SyncWatch, router};
 use crate::logging::Console;
 use crate::reader;
 use crate::serve::{PublishedStorage, Server};
-use crate::writer::{Standby, Until, Writer};
+use crate::writer::{Standby, Until, Writer, WriterState};
 
 /// Runs until a signal or an error ends it, or the source ends and the node was told to end with it.
 pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Result<(), Failure> {
@@ -23,11 +25,19 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
         Server::bind(&arguments.server).await?
     };
     let storage = PublishedStorage::new(None);
+    let state = watch::Sender::<WriterState>::default();
+    let mut sync = SyncWorker::new(&*source);
     let api = ApiConfig {
         style: arguments.server.did_document_style,
         mode: "indexer",
         sink,
         routes: Routes::All,
+        sync: Some(SyncWatch {
+            progress: sync.progress(),
+            heard: sync.heard(),
+            writer: state.subscribe(),
+            max_lag: arguments.source.max_lag(),
+        }),
     };
     let router = router(storage.subscribe(), api);
     let index = IndexWorker::new();
@@ -42,9 +52,10 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
         standby,
         until,
         storage: replica.is_none().then_some(&storage),
+        state: &state,
         console,
     };
-    let writing = Box::pin(writer.run(&index, &*source));
+    let writing = Box::pin(writer.run(&index, &mut sync));
     let work = async {
         match &replica {
             None => writing.await,

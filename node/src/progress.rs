@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dlt_sources::contract::Heard;
 use indicatif::{ProgressBar, ProgressStyle};
 use node_service::index::IndexProgress;
 use node_service::sync::{SyncPhase, SyncProgress};
@@ -21,9 +22,15 @@ const LOG: Duration = Duration::from_secs(10);
 pub(crate) async fn tell(
     console: &Console,
     sync: watch::Receiver<SyncProgress>,
+    heard: watch::Receiver<Heard>,
     index: watch::Receiver<IndexProgress>,
 ) {
-    let view = View { sync, index };
+    let mut view = View {
+        sync,
+        heard,
+        index,
+        began: None,
+    };
     if let Some(lines) = console.progress_lines() {
         let line = Line(lines.add(ProgressBar::no_length().with_style(style())));
         loop {
@@ -64,11 +71,14 @@ pub(crate) fn tell_synced(since: Instant, sync: &SyncProgress, index: &IndexProg
 
 struct View {
     sync: watch::Receiver<SyncProgress>,
+    heard: watch::Receiver<Heard>,
     index: watch::Receiver<IndexProgress>,
+    /// When the first delivery was stored, and up to which block.
+    began: Option<(Instant, u64)>,
 }
 
 impl View {
-    fn text(&self) -> String {
+    fn text(&mut self) -> String {
         let (sync, index) = (*self.sync.borrow(), *self.index.borrow());
         let phase = match sync.phase {
             _ if index.waiting => "waiting for the database",
@@ -77,15 +87,48 @@ impl View {
             SyncPhase::CaughtUp => "caught up",
             SyncPhase::Ended => "at the end of the ledger",
         };
-        let block = sync
-            .cursor
-            .map(|cursor| format!(" at block {}", cursor.block))
+        let block = sync.cursor.map(|cursor| cursor.block.get());
+        if let (None, Some(block)) = (self.began, block) {
+            self.began = Some((Instant::now(), block));
+        }
+        let tip = self.heard.borrow().tip.map(|tip| tip.block.get());
+        let block = block
+            .map(|block| match tip.filter(|_| sync.phase == SyncPhase::Reading) {
+                Some(tip) => format!(" at {}", Part { block, tip }.text(self.began)),
+                None => format!(" at block {block}"),
+            })
             .unwrap_or_default();
         format!(
             "{phase}{block}: {} operations stored, {} indexed",
             sync.operations, index.operations
         )
     }
+}
+
+/// A part of a ledger.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    block: u64,
+    tip: u64,
+}
+
+impl Part {
+    /// How large it is and, where reading has come on since `began`, how long the rest will take at this rate.
+    fn text(self, began: Option<(Instant, u64)>) -> String {
+        let Self { block, tip } = self;
+        let permille = u128::from(block.min(tip)) * 1_000 / u128::from(tip.max(1));
+        let left = began
+            .and_then(|(instant, first)| left(instant.elapsed(), block.checked_sub(first)?, tip.saturating_sub(block)))
+            .map(|left| format!(", about {} left", humantime::format_duration(left)))
+            .unwrap_or_default();
+        format!("block {block} of {tip} ({}.{} %{left})", permille / 10, permille % 10)
+    }
+}
+
+/// How long so many blocks take, where so many were read in this time; in whole seconds. `None` where nothing was read.
+fn left(elapsed: Duration, read: u64, unread: u64) -> Option<Duration> {
+    let seconds = (elapsed.as_millis() * u128::from(unread)).checked_div(u128::from(read) * 1_000)?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// Leaves the terminal as it was.
@@ -160,5 +203,28 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_told_in_percent_and_the_rest_by_the_rate_so_far() {
+        let part = Part {
+            block: 2_500_000,
+            tip: 10_000_000,
+        };
+        assert_eq!(part.text(None), "block 2500000 of 10000000 (25.0 %)");
+        assert_eq!(
+            left(Duration::from_mins(1), 500_000, 7_500_000),
+            Some(Duration::from_mins(15))
+        );
+        assert_eq!(left(Duration::from_mins(1), 0, 7_500_000), None);
+        let full = Part { block: 11, tip: 10 };
+        assert_eq!(full.text(None), "block 11 of 10 (100.0 %)");
+        let none = Part { block: 0, tip: 0 };
+        assert_eq!(none.text(None), "block 0 of 0 (0.0 %)");
     }
 }

@@ -19,6 +19,7 @@ pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
         mode: "resolver",
         sink: None,
         routes: Routes::All,
+        sync: None,
     };
     let router = router(storage.subscribe(), api);
     let work = async {

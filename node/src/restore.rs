@@ -8,6 +8,7 @@ use node_storage::contract::{Access, MigrationError, Network, OwnedStore, Storag
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use node_storage_archive::{Archives, Input, Restored, dry_run, restore};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::print_answer;
@@ -89,6 +90,7 @@ async fn write(arguments: &RestoreArguments, config: &DbBackendConfig, console: 
             standby: Standby::Refuse,
             until: Until::Synced,
             storage: None,
+            state: &watch::Sender::default(),
             console,
         };
         let (store, lease) = writer.open().await?;

@@ -24,6 +24,7 @@ pub(crate) async fn run(arguments: SubmitterArguments) -> Result<(), Failure> {
         mode: "submitter",
         sink: Some(sink),
         routes: Routes::Submissions,
+        sync: None,
     };
     let router = router(storage.subscribe(), api);
     server.serve_while(router, &storage, pending()).await

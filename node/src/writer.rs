@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use dlt_sources::contract::SourceConfig;
 use node_service::index::IndexWorker;
 use node_service::sync::SyncWorker;
 use node_storage::contract::{Access, OwnedStore, StorageError, WriterLease};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::exit::Failure;
@@ -30,6 +29,18 @@ pub(crate) enum Standby {
     Refuse,
 }
 
+/// What a process that wants to write is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum WriterState {
+    /// Opening the database, or getting the right to write it back.
+    #[default]
+    Starting,
+    /// Waiting for another process, which writes.
+    StandingBy,
+    /// Writing.
+    Writing,
+}
+
 /// How long to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
@@ -49,27 +60,35 @@ pub(crate) struct Writer<'a> {
     pub(crate) until: Until,
     /// Where to publish the store, unless the API reads elsewhere.
     pub(crate) storage: Option<&'a PublishedStorage>,
+    /// Where to publish what it is doing.
+    pub(crate) state: &'a watch::Sender<WriterState>,
     pub(crate) console: &'a Console,
 }
 
 impl Writer<'_> {
     /// Opens the database for writing, and syncs and indexes it.
-    pub(crate) async fn run(&self, index: &IndexWorker, source: &dyn SourceConfig) -> Result<(), Failure> {
+    pub(crate) async fn run(&self, index: &IndexWorker, sync: &mut SyncWorker<'_>) -> Result<(), Failure> {
         let (storage, mut lease) = self.open().await?;
         tracing::info!("writing {}, network {}", self.config.location(), self.config.network());
-        let mut sync = SyncWorker::new(source);
         let started = Instant::now();
         let (sync_progress, index_progress) = (sync.progress(), index.progress());
-        let telling = progress::tell(self.console, sync_progress.clone(), index_progress.clone());
+        let telling = progress::tell(
+            self.console,
+            sync_progress.clone(),
+            sync.heard(),
+            index_progress.clone(),
+        );
         let work = async {
             loop {
+                self.state.send_replace(WriterState::Writing);
                 let lost = tokio::select! {
-                    result = self.work(&mut sync, index, &storage) => return result,
+                    result = self.work(sync, index, &storage) => return result,
                     error = lost_lease(lease.as_mut()) => error,
                 };
                 tracing::warn!(
                     "stopped writing, since it is not certain any more that no other process writes: {lost}"
                 );
+                self.state.send_replace(WriterState::Starting);
                 self.regain(lease.as_mut(), &storage).await?;
                 tracing::info!("writing again");
             }
@@ -127,6 +146,7 @@ impl Writer<'_> {
                     if !is_standing_by {
                         tracing::info!("standing by: another process writes {}", self.config.location());
                         is_standing_by = true;
+                        self.state.send_replace(WriterState::StandingBy);
                     }
                     if reader.is_none() {
                         reader = match self.look().await {

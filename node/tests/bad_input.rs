@@ -58,7 +58,7 @@ fn standard_input_can_not_be_followed() {
 
 #[test]
 fn a_source_that_this_build_does_not_have_is_a_usage_error_that_names_those_it_has() {
-    for source in ["blockfrost", "oura"] {
+    for source in ["koios", "oura"] {
         run(node(&[
             "indexer",
             "--db-backend",

@@ -66,6 +66,15 @@ async fn a_node_follows_a_relay_and_stops_at_a_chain_that_contradicts_it() {
         publish(&relay, 1, block);
     }
     database.wait_for_block(highest(&blocks));
+    let (code, status) = node.get("/api/_system/status");
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let tip = blocks.last().unwrap().number.get();
+    assert_eq!(code, 200);
+    assert_eq!(
+        (&status["tip"]["block_number"], &status["lag"]["blocks"]),
+        (&tip.into(), &2.into()),
+        "{status}"
+    );
     let cursor = database.content().await.cursor.unwrap();
     let on_chain = relay.blocks();
     let last = on_chain

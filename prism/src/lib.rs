@@ -20,6 +20,7 @@ pub mod proto;
 pub mod rejection;
 pub mod resolution;
 pub mod route;
+pub mod rule;
 pub mod service;
 pub mod state;
 mod update;

@@ -7,7 +7,7 @@ use crate::operation::UndecodableOperation;
 pub use crate::update::InvalidAction;
 
 /// Why an operation has no effect on the DID it was replayed for. The state, its last operation hash included, is as it
-/// was; operations that follow are judged against that.
+/// was; operations that follow are judged against that. [`Rejection::rule`] names the rule, `Display` says how it is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It does not decode.
@@ -56,9 +56,12 @@ pub enum Rejection {
         /// The rule.
         reason: InvalidAction,
     },
-    /// `signed_with` names no active key.
+    /// `signed_with` names no key that the DID has or had.
     #[error("signer: {0}")]
     UnknownSigner(NotActive),
+    /// `signed_with` names a key that was revoked before.
+    #[error("signer: the key {0:?} was revoked before")]
+    RevokedSigner(String),
     /// `signed_with` names a key that does not sign operations of this kind.
     #[error("signer is a {found} key, {needed} is needed")]
     SignerUsage {

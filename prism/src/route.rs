@@ -38,7 +38,8 @@ pub enum Route {
     Ignored(IgnoredReason),
 }
 
-/// Why an operation belongs to no DID. `Display` is a stable, short text.
+/// Why an operation belongs to no DID. `Display` is a short text that stays: an index keeps it, and
+/// [`IgnoredReason::from_text`] reads it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IgnoredReason {
     /// Missing, of the old protocol, or of an unknown kind.
@@ -51,17 +52,40 @@ pub enum IgnoredReason {
     InvalidStorageOwner,
     /// The `previous_event_hash` of a storage update or deactivation is not 32 bytes long.
     InvalidPreviousEvent,
+    /// No storage operation that a storage update or deactivation follows stands before it. Only an index knows that.
+    UnknownPreviousEvent,
 }
 
-impl fmt::Display for IgnoredReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl IgnoredReason {
+    const ALL: [Self; 6] = [
+        Self::NoOperation,
+        Self::ProtocolVersionUpdate,
+        Self::InvalidDidId,
+        Self::InvalidStorageOwner,
+        Self::InvalidPreviousEvent,
+        Self::UnknownPreviousEvent,
+    ];
+
+    /// The reason with this text; none for a text of another version.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.text() == text)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
             Self::NoOperation => "no operation",
             Self::ProtocolVersionUpdate => "protocol version update",
             Self::InvalidDidId => "DID id is not 64 lowercase hexadecimal digits",
             Self::InvalidStorageOwner => "storage owner is not a 32-byte hash",
             Self::InvalidPreviousEvent => "previous event is not a 32-byte hash",
-        })
+            Self::UnknownPreviousEvent => "no storage operation that it follows stands before it",
+        }
+    }
+}
+
+impl fmt::Display for IgnoredReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
     }
 }
 

@@ -100,10 +100,14 @@ fn signer<'content>(
     content: &'content DidContent,
     needed: KeyUsage,
 ) -> Result<&'content PublicKey, Rejection> {
-    let key = content
-        .keys
-        .get(&signed.signed_with)
-        .map_err(Rejection::UnknownSigner)?;
+    let keys = &content.keys;
+    let key = keys.get(&signed.signed_with).map_err(|unknown| {
+        if keys.revoked().any(|key| key.id().as_str() == unknown.id) {
+            Rejection::RevokedSigner(unknown.id)
+        } else {
+            Rejection::UnknownSigner(unknown)
+        }
+    })?;
     if key.usage() == needed {
         Ok(key)
     } else {

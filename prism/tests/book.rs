@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use did_prism::rule::Rule;
+
 /// The root of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -423,4 +425,38 @@ fn every_recipe_that_is_named_is_in_the_justfile() {
         }
     }
     assert_none(&problems);
+}
+
+/// The table of rules as the code has it, with the headings of the page.
+fn table_of_rules(page: &File) -> String {
+    let title = |anchor: &str| {
+        let headings = page.prose().filter_map(|(_, line)| line.strip_prefix('#'));
+        let mut titles = headings.map(|heading| heading.trim_start_matches('#').trim());
+        let has_anchor = |title: &&str| title.to_lowercase().replace(' ', "-") == anchor;
+        titles.find(has_anchor).unwrap_or(anchor).to_owned()
+    };
+    let rows = Rule::ALL.iter().map(|rule| {
+        let sections = rule.sections().iter();
+        let links: Vec<_> = sections
+            .map(|anchor| format!("[{}](#{anchor})", title(anchor)))
+            .collect();
+        format!("| `{rule}` | {} | {} |\n", rule.meaning(), links.join(", "))
+    });
+    ["| Name | Broken by | Section |\n|---|---|---|\n".to_owned()]
+        .into_iter()
+        .chain(rows)
+        .collect()
+}
+
+/// That its links lead somewhere, the test of links checks.
+#[test]
+fn the_book_lists_the_rules_of_the_code() {
+    const PAGE: &str = "docs/src/reference/protocol.md";
+    let files = files();
+    let page = files.iter().find(|file| file.path == PAGE).unwrap();
+    let table = table_of_rules(page);
+    assert!(
+        page.text.contains(&table),
+        "{PAGE}: the table of rules should be\n{table}"
+    );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::ledger::OperationPosition;
 use did_prism::operation::UndecodableOperation;
-use did_prism::route::{Route, route};
+use did_prism::route::{IgnoredReason, Route, route};
 use node_storage_contract::{
     IndexEntry, IndexOutcome, IndexerState, NodeStorage, PageLimit, PublishedRecord, Reason, StorageError, StorageOwner,
 };
@@ -18,8 +18,9 @@ use crate::retry::until_answered;
 const PAGE: u64 = 1_000;
 /// Routing verifies signatures; after this many operations other tasks get their turn.
 const ROUTED_AT_ONCE: usize = 32;
-/// How often the worker looks for work that nobody told it of, such as what another process has stored.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the worker looks for work that nobody told it of, such as what another process has stored: where it is not
+/// behind, an operation that is stored is indexed after this time at the latest.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How far indexing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -223,7 +224,7 @@ fn entries(routed: Vec<Routed>, stored: &[StorageOwner]) -> Vec<IndexEntry> {
                 }) => match owners.below(position, &predecessor) {
                     Some(did) => owners.routed(position, did, operation_hash),
                     None => IndexOutcome::Ignored {
-                        reason: Reason::new("no storage operation that it follows stands before it"),
+                        reason: Reason::new(IgnoredReason::UnknownPreviousEvent),
                     },
                 },
                 Ok(Route::Ignored(reason)) => IndexOutcome::Ignored {

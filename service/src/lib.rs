@@ -4,4 +4,5 @@
 pub mod index;
 pub mod resolver;
 mod retry;
+pub mod status;
 pub mod sync;

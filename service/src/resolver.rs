@@ -1,13 +1,18 @@
 //! Answers about one DID, from the operations that are indexed for it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use did_prism::did::PrismDid;
 use did_prism::digest::{DidSuffix, OperationHash};
 use did_prism::document::DocumentStyle;
 use did_prism::ledger::OperationPosition;
 use did_prism::proto;
+use did_prism::rejection::Rejection;
 use did_prism::resolution::{EntryLinks, EntryNotFound, EntryResolver, NotFound, Resolution, Resolver, Version};
 use did_prism::state::{DidState, Replay, StorageEntry};
-use node_storage_contract::{NodeStorage, OperationRecord, PageLimit, Result, StorageError};
+use node_storage_contract::{IndexOutcome, NodeStorage, OperationRecord, PageLimit, Result, StorageError};
+
+use crate::status::OperationStatus;
 
 /// Why a DID was not resolved.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +50,24 @@ pub struct OwnedEntry {
 pub struct EntryEvent {
     /// The operation.
     pub record: OperationRecord,
-    /// Whether it is valid, so that it made a version of the entry.
-    pub took_effect: bool,
+    /// What became of it. Where it was applied, it made a version of the entry.
+    pub status: OperationStatus,
+}
+
+/// What a replay made of operations, by position.
+type Judgements = BTreeMap<OperationPosition, std::result::Result<(), Rejection>>;
+
+/// What became of an operation that the judgements are about.
+fn status_of(record: &OperationRecord, judgements: &Judgements) -> OperationStatus {
+    match &record.indexing {
+        Some(IndexOutcome::Ignored { reason }) => OperationStatus::Ignored(reason.clone()),
+        Some(IndexOutcome::Undecodable { reason }) => OperationStatus::Undecodable(reason.clone()),
+        // A replica that lags behind the one that answered before does not have the entry yet.
+        None | Some(IndexOutcome::Did { .. } | IndexOutcome::Storage { .. }) => judgements
+            .get(&record.operation.position)
+            .cloned()
+            .map_or(OperationStatus::Pending, OperationStatus::from),
+    }
 }
 
 /// A part of the events of a storage entry.
@@ -122,6 +143,49 @@ impl<S: NodeStorage> DidResolver<S> {
         })
     }
 
+    /// What became of one operation, at the position where the record has it. The same operation may stand at other
+    /// positions too, and something else have become of it there.
+    ///
+    /// The operations of its DID up to it are replayed: reading and time grow with their number. What is pending, ignored or
+    /// undecodable is answered from the record.
+    pub async fn status(&self, record: &OperationRecord) -> Result<OperationStatus> {
+        let judgements = self.judgements(std::slice::from_ref(record)).await?;
+        Ok(status_of(record, &judgements))
+    }
+
+    /// What became of each of these operations, in their order.
+    ///
+    /// Every DID among them is replayed once, up to its last operation here, however many of its operations are asked for.
+    pub async fn statuses(&self, records: &[OperationRecord]) -> Result<Vec<OperationStatus>> {
+        let judgements = self.judgements(records).await?;
+        Ok(records.iter().map(|record| status_of(record, &judgements)).collect())
+    }
+
+    /// How the replay of their DIDs judges those of these operations that belong to one.
+    async fn judgements(&self, records: &[OperationRecord]) -> Result<Judgements> {
+        let mut wanted: BTreeMap<DidSuffix, BTreeSet<OperationPosition>> = BTreeMap::new();
+        for record in records {
+            if let Some(did) = record.indexing.as_ref().and_then(IndexOutcome::did) {
+                wanted.entry(did).or_default().insert(record.operation.position);
+            }
+        }
+        let mut judgements = Judgements::new();
+        for (did, positions) in wanted {
+            let last = positions.last().copied();
+            let mut replay = Replay::new(did);
+            self.read_operations(&did, |record| {
+                let position = record.operation.position;
+                let judgement = replay.apply(&record.operation);
+                if positions.contains(&position) {
+                    judgements.insert(position, judgement);
+                }
+                Some(position) < last
+            })
+            .await?;
+        }
+        Ok(judgements)
+    }
+
     /// The storage entry that the operation with this hash created, whatever its status.
     ///
     /// # Errors
@@ -172,7 +236,7 @@ impl<S: NodeStorage> DidResolver<S> {
                 if is_wanted && !is_full(&events) {
                     events.push(EntryEvent {
                         record: record.clone(),
-                        took_effect: judgement.is_ok(),
+                        status: judgement.into(),
                     });
                 }
             }

@@ -1,7 +1,10 @@
 //! The sync worker: from the source into the store.
 
+use std::convert::Infallible;
+use std::future::pending;
+
 use did_prism::ledger::PublishedBlock;
-use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
+use dlt_source::{AnySource, DltSource, Heard, SourceConfig, SourceError, SourceEvent};
 use node_storage_contract::{AnyStore, Cursor, DltCursorRepo, RawOperationRepo, StorageError};
 use tokio::sync::{Notify, watch};
 
@@ -54,6 +57,8 @@ pub struct SyncWorker<'a> {
     /// The pauses between two openings of the source without a delivery that was stored.
     back_off: BackOff,
     progress: watch::Sender<SyncProgress>,
+    /// What the sources have said of their ledger, whichever of them was open.
+    heard: watch::Sender<Heard>,
 }
 
 /// A source that is being read.
@@ -74,12 +79,18 @@ impl<'a> SyncWorker<'a> {
             reading: None,
             back_off: BackOff::new(),
             progress: watch::Sender::default(),
+            heard: watch::Sender::default(),
         }
     }
 
     /// How far the worker has come, now and whenever that changes.
     pub fn progress(&self) -> watch::Receiver<SyncProgress> {
         self.progress.subscribe()
+    }
+
+    /// What the source has heard of its ledger, now and whenever that changes.
+    pub fn heard(&self) -> watch::Receiver<Heard> {
+        self.heard.subscribe()
     }
 
     /// Works until the source ends. `stored` is notified of everything that was appended.
@@ -114,7 +125,17 @@ impl<'a> SyncWorker<'a> {
                 Err(error) => return Err(error.into()),
             }
             let what = "reading the ledger";
-            let event = until_answered(what, phase_of(&self.progress), async || reading.source.next().await).await?;
+            let heard = reading.source.heard();
+            let reading_on = until_answered(what, phase_of(&self.progress), async || reading.source.next().await);
+            let event = tokio::select! {
+                biased;
+                never = pass_on(heard.clone(), &self.heard) => match never {},
+                event = reading_on => event?,
+            };
+            let now = *heard.borrow();
+            if now.at.is_some() {
+                self.heard.send_replace(now);
+            }
             match event {
                 SourceEvent::Blocks { blocks, cursor } => {
                     set_phase(&self.progress, SyncPhase::Reading);
@@ -145,6 +166,20 @@ async fn open(
     })
     .await
     .map_err(SyncError::from)
+}
+
+/// Passes on what a source hears while it is read.
+async fn pass_on(mut from: watch::Receiver<Heard>, to: &watch::Sender<Heard>) -> Infallible {
+    loop {
+        let heard = *from.borrow_and_update();
+        // A source that was opened again has heard nothing yet, and the ledger is as high as it was.
+        if heard.at.is_some() {
+            to.send_replace(heard);
+        }
+        if from.changed().await.is_err() {
+            return pending().await;
+        }
+    }
 }
 
 /// Stores what was delivered. Answers whether there was anything.

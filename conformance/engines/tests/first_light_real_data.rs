@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use did_prism::did::PrismDid;
 use did_prism::document::DocumentStyle;
 use did_prism::resolution::Version;
-use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
+use dlt_source::{AnySource, DltSource, Heard, SourceConfig, SourceError, SourceEvent, TipSender};
 use engine_tests::database::Database;
 use engine_tests::real_data::{blocks, text, text_of};
 use node_service::resolver::DidResolver;
@@ -20,7 +20,7 @@ use node_storage::contract::{
 };
 use node_storage::{DbBackend, IndexedOperationRepo, NodeStorageBackend, RawOperationRepo};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Blocks that are delivered from the first on, whatever is stored of them.
 #[derive(Debug)]
@@ -44,6 +44,10 @@ impl DltSource for Blocks {
         };
         let cursor = Cursor::at(&last.into());
         Ok(SourceEvent::Blocks { blocks, cursor })
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        TipSender::default().subscribe()
     }
 }
 

@@ -168,7 +168,7 @@ fn printed_step_is_the_expression_that_makes_it() {
     }
 }
 
-/// A store that remembers nothing once it is closed.
+/// A store whose openings know nothing of each other.
 struct Forgetful;
 
 impl StoreFactory for Forgetful {
@@ -196,10 +196,10 @@ fn wrong_store_is_found_and_its_shortest_stream_printed_as_a_test() {
         order: Order::Ascending,
         cursor: Place::There,
     };
-    let steps = [moves_the_cursor, Step::Reopen];
+    let steps = [moves_the_cursor];
     assert!(message.contains(&to_test_source("Forgetful", &steps)), "{message}");
     assert!(
-        message.contains("at step 1, the cursor is None instead of Some"),
+        message.contains("at step 0, the cursor is None instead of Some"),
         "{message}"
     );
 }

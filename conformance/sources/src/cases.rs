@@ -6,4 +6,5 @@ pub mod confirmations;
 pub mod errors;
 pub mod root;
 pub mod start;
+pub mod tip;
 pub mod waiting;

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use dlt_source::{DltSource, SourceError, SourceEvent};
+use dlt_source::{DltSource, Heard, SourceError, SourceEvent, TipSender};
 use node_storage_contract::{AnyStore, BlockNo, BlockTime, Cursor, PublishedBlock};
+use tokio::sync::watch;
 
 use crate::reading::within_polls;
 use crate::{Ability, ReferenceLedger, ReferenceSource, TestLedger};
@@ -65,6 +66,12 @@ pub enum Defect {
     ConfirmsOneBlockTooLate,
     /// It delivers blocks without any confirmation.
     NeedsNoConfirmations,
+    /// It does not say how high the ledger is.
+    KeepsTheTipToItself,
+    /// It says that the ledger is as high as what it delivered.
+    TakesWhatItDeliveredForTheTip,
+    /// It says once how high the ledger is.
+    TellsTheFirstTipAlone,
 }
 
 /// Every defect.
@@ -96,6 +103,9 @@ pub const DEFECTS: &[Defect] = &[
     Defect::ConfirmsOneBlockTooEarly,
     Defect::ConfirmsOneBlockTooLate,
     Defect::NeedsNoConfirmations,
+    Defect::KeepsTheTipToItself,
+    Defect::TakesWhatItDeliveredForTheTip,
+    Defect::TellsTheFirstTipAlone,
 ];
 
 /// The reference ledger, read through a wrong source.
@@ -181,6 +191,7 @@ impl TestLedger for DefectiveLedger {
             has_failed: false,
             has_ended: false,
             has_caught_up: false,
+            tips: TipSender::default(),
         })
     }
 }
@@ -199,6 +210,8 @@ pub struct DefectiveSource {
     has_failed: bool,
     has_ended: bool,
     has_caught_up: bool,
+    /// What it says of the tip, where that is wrong.
+    tips: TipSender,
 }
 
 impl DltSource for DefectiveSource {
@@ -221,6 +234,7 @@ impl DltSource for DefectiveSource {
         }
         loop {
             let answer = self.source.next().await;
+            self.tell_wrongly();
             if self.defect == Defect::LosesWhatADroppedCallRead {
                 tokio::task::yield_now().await;
             }
@@ -257,15 +271,37 @@ impl DltSource for DefectiveSource {
             }
         }
     }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        match self.defect {
+            Defect::KeepsTheTipToItself | Defect::TakesWhatItDeliveredForTheTip | Defect::TellsTheFirstTipAlone => {
+                self.tips.subscribe()
+            }
+            _ => self.source.heard(),
+        }
+    }
 }
 
 impl DefectiveSource {
+    /// Says something wrong of the tip.
+    fn tell_wrongly(&self) {
+        let told = self.tips.subscribe().borrow().tip;
+        let tip = self.source.heard().borrow().tip;
+        match (self.defect, tip) {
+            (Defect::TellsTheFirstTipAlone, Some(tip)) if told.is_none() => self.tips.tell(tip),
+            _ => self.tips.tell_of_life(),
+        }
+    }
+
     /// What is delivered in place of these blocks; `None` for nothing.
     fn deliver(&mut self, mut blocks: Vec<PublishedBlock>, mut cursor: Cursor) -> Option<SourceEvent> {
         self.has_caught_up = false;
         let is_first = self.last.is_none();
         let repeated = self.last.take();
         self.last = blocks.last().cloned().map(|block| (block, cursor));
+        if self.defect == Defect::TakesWhatItDeliveredForTheTip {
+            self.tips.tell(cursor.into());
+        }
         match self.defect {
             Defect::LeavesOutTheBlockAfterTheCursor if is_first && self.start.is_some() => drop(blocks.remove(0)),
             Defect::LeavesOutTheFirstBlock if is_first && self.start.is_none() => drop(blocks.remove(0)),

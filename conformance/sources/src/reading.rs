@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use dlt_source::{AnySource, BatchLimits, DltSource, SourceError, SourceEvent};
+use dlt_source::{AnySource, BatchLimits, DltSource, Heard, SourceError, SourceEvent};
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
 use node_storage_contract::{Access, Network};
 use node_storage_contract::{AnyStore, Cursor, PublishedBlock, RawOperationRepo};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::blocks::{cursor_at, kept, operations};
@@ -248,6 +249,10 @@ impl DltSource for Reading {
         let answer = self.source.next().await;
         self.take(&answer);
         answer
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.source.heard()
     }
 }
 

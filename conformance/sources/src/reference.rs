@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dlt_source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, BlockBatch, DltSource, Heard, SourceError, SourceEvent, TipSender};
 use node_storage_contract::{AnyStore, BlockNo, Cursor, PublishedBlock};
 use tokio::sync::watch;
 
@@ -94,6 +94,7 @@ impl TestLedger for ReferenceLedger {
             confirmations: u64::from(confirmations),
             last: start,
             has_told: false,
+            tips: TipSender::default(),
         })
     }
 }
@@ -108,6 +109,7 @@ pub struct ReferenceSource {
     last: Option<Cursor>,
     /// Whether the reader knows that it has everything.
     has_told: bool,
+    tips: TipSender,
 }
 
 impl ReferenceSource {
@@ -121,6 +123,10 @@ impl ReferenceSource {
                 subject: "the chain in memory".to_owned(),
                 detail: "it was interrupted".to_owned(),
             });
+        }
+        match chain.blocks.last() {
+            Some(tip) => self.tips.tell(Cursor::at(&tip.into()).into()),
+            None => self.tips.tell_of_life(),
         }
         let Some(confirmed) = chain
             .blocks
@@ -181,5 +187,9 @@ impl DltSource for ReferenceSource {
                 return Ok(SourceEvent::End);
             }
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.tips.subscribe()
     }
 }

@@ -89,6 +89,11 @@ macro_rules! with_all_source_cases {
                 none_are_needed_for_the_highest_block_where_that_is_asked_for [KeepsBlocks, DeliversTheHighest]
                 block_that_is_rolled_back_before_is_never_delivered [KeepsBlocks, Confirms, RollsBack]
             }
+            tip {
+                is_told_with_what_is_delivered []
+                is_the_highest_block_confirmed_or_not [KeepsBlocks, Confirms]
+                rises_while_the_source_waits []
+            }
             root {
                 is_that_of_the_ledger [KeepsBlocks]
                 is_the_same_when_reading_is_interrupted_anywhere [KeepsBlocks, Rereads]

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use did_prism::digest::{BlockHash, TransactionId};
 use did_prism::envelope::{encode_metadata, encode_object};
 use did_prism::ledger::BlockTime;
-use dlt_source::{BatchLimits, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, DltSource, Heard, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
 use dlt_source_relay::{Genesis, RelayOptions, RelaySource, SlotTimes, TimeLimits};
 use mock_relay::{Era, MockRelay, MockTransaction};
 use node_storage_contract::{AnyStore, BlockNo, Cursor, PublishedBlock, PublishedTransaction};
+use tokio::sync::watch;
 
 source_tests!(relay, RelayLedger::new().await);
 
@@ -222,5 +223,9 @@ impl DltSource for Renamed {
             Ok(event) => Ok(event),
             Err(error) => Err(self.names.error(error)),
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.source.heard()
     }
 }

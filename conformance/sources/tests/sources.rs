@@ -1,6 +1,7 @@
 //! The suite on the sources of this repository.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
 
+mod blockfrost;
 mod db_sync;
 
 use std::fs::OpenOptions;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use blockfrost::BlockfrostLedger;
 use db_sync::DbSyncLedger;
 use dlt_source::{DltSource, SourceConfig, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
@@ -24,6 +26,7 @@ use prism_fixtures::{Identity, LedgerShape};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+source_tests!(blockfrost_api, BlockfrostLedger::new().await);
 source_tests!(dbsync, DbSyncLedger::new().await);
 source_tests!(file, FileLedger::new());
 source_tests!(memory, MemoryLedger::new());

@@ -33,13 +33,15 @@ pub(crate) struct Observation {
     pub(crate) found_dids: Vec<ListedDid>,
 }
 
-/// Numbers of the blocks that have operations, and of those around them and at the beginning: where a refused block could have
-/// left its header behind.
-fn numbers_to_ask(operations: &[OperationRecord]) -> BTreeSet<BlockNo> {
+/// Numbers of the blocks that have operations, and of those around them and above the cursor: where a refused block could have left
+/// its header behind.
+fn numbers_to_ask(operations: &[OperationRecord], cursor: Option<Cursor>) -> BTreeSet<BlockNo> {
+    let above = cursor.map_or(0, |cursor| cursor.block.get());
     let stored = operations.iter().map(|record| record.operation.position.block.get());
     stored
-        .flat_map(|number| number.saturating_sub(2)..=number.saturating_add(2))
-        .chain(0..16)
+        .chain(cursor.map(|cursor| cursor.block.get()))
+        .flat_map(|number| number.saturating_sub(1)..=number.saturating_add(1))
+        .chain(above..above.saturating_add(4))
         .filter_map(|number| BlockNo::try_from(number).ok())
         .collect()
 }
@@ -47,8 +49,9 @@ fn numbers_to_ask(operations: &[OperationRecord]) -> BTreeSet<BlockNo> {
 /// Asks everything. Nobody else may write meanwhile.
 pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
     let operations = all_operations(store).await;
+    let cursor = store.cursor().await.expect("the cursor is read");
     let mut blocks = Vec::new();
-    for number in numbers_to_ask(&operations) {
+    for number in numbers_to_ask(&operations, cursor) {
         blocks.extend(store.block(number).await.expect("a block is looked up by its number"));
     }
     let mut transactions: Vec<TransactionRecord> = Vec::new();
@@ -87,7 +90,7 @@ pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
         .collect();
     let hashes: Vec<_> = hashes.into_iter().collect();
     Observation {
-        cursor: store.cursor().await.expect("the cursor can be read"),
+        cursor,
         bound: store.bound().await.expect("the bound can be read"),
         state: store.indexer_state().await.expect("the indexer's state can be read"),
         blocks,

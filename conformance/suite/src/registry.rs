@@ -257,6 +257,7 @@ macro_rules! with_all_cases {
                 reads_beside_a_large_write_see_the_state_before_or_after_it
                 long_answers_are_of_one_state
                 every_write_waits_for_a_load
+                reads_wait_for_no_write
             }
             dropped [2, 6, 7] Full {
                 append_dropped_at_any_step_is_whole_or_nothing

@@ -135,7 +135,11 @@ struct OperationList {
 
 /// List the operations of a DID
 ///
-/// Every operation that names the DID, valid or not, and those on its storage entries, in ledger order.
+/// Every operation that names the DID, valid or not, and those on its storage entries, in ledger order, each with what
+/// became of it. An operation that was published several times stands here several times, each with a status of its own.
+///
+/// For a page the DID is replayed once, from its first operation to the last of the page, so that a later page costs more
+/// than the first.
 #[utoipa::path(
     get,
     path = "/api/dids/{did}/operations",
@@ -159,7 +163,7 @@ async fn list_operations_of_did(
     let after = position(page.after.as_deref())?;
     let storage = api.storage()?;
     let did = did.suffix();
-    let records = storage.operations_of_did(&did, after, limit).await?;
+    let mut records = storage.operations_of_did(&did, after, limit).await?;
     // The end of a list is an empty page; a DID without a list is not found.
     if records.is_empty() && (after.is_none() || storage.operations_of_did(&did, None, limit).await?.is_empty()) {
         return Err(Problem::not_found(format!(
@@ -167,8 +171,14 @@ async fn list_operations_of_did(
             PrismDid::from(did)
         )));
     }
-    let mut items: Vec<_> = records.iter().map(PublishedOperation::from).collect();
-    let next = cut(&mut items, length).map(|last| last.position.clone());
+    let has_next = cut(&mut records, length).is_some();
+    let statuses = DidResolver::new(storage).statuses(&records).await?;
+    let items: Vec<_> = records
+        .iter()
+        .zip(&statuses)
+        .map(|(record, status)| PublishedOperation::new(record, status))
+        .collect();
+    let next = items.last().filter(|_| has_next).map(|last| last.position.clone());
     Ok(Json(OperationList { items, next }))
 }
 

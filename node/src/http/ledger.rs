@@ -1,4 +1,4 @@
-//! Transactions and operations as they were published, indexed or not.
+//! Transactions and operations as they were published, indexed or not, and what became of them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,20 @@ use data_encoding::HEXLOWER;
 use did_prism::did::PrismDid;
 use did_prism::digest::{OperationId, TransactionId};
 use did_prism::ledger::{BlockNo, OperationIndex, OperationPosition, OutOfRange, TransactionIndex};
+use did_prism::rule::Rule;
+use node_service::index::LOOK_AGAIN;
+use node_service::resolver::DidResolver;
+use node_service::status::{BrokenRule, OperationStatus};
 use node_storage::RawOperationRepo;
 use node_storage::contract::{IndexOutcome, OperationRecord, TransactionRecord};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::PathDigest;
+use super::extract::{PathDigest, QueryOf};
 use super::problem::{PROBLEM_JSON, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -73,23 +78,67 @@ pub(super) fn position(after: Option<&str>) -> Result<Option<OperationPosition>,
     Ok(token.map(|PositionToken(position)| position))
 }
 
-/// The result of indexing an operation.
+/// What became of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum Status {
     /// It is stored and not yet indexed.
     Pending,
-    /// It belongs to a DID, whether or not it has an effect on it.
-    Indexed,
+    /// It had an effect on its DID, or on a storage entry of it.
+    Applied,
+    /// It belongs to a DID and broke a rule there, so that it changed nothing.
+    NoEffect,
     /// It belongs to no DID.
     Ignored,
     /// Its bytes are no operation.
     Undecodable,
 }
 
-/// The result of indexing an operation.
+impl From<&OperationStatus> for Status {
+    fn from(status: &OperationStatus) -> Self {
+        match status {
+            OperationStatus::Pending => Self::Pending,
+            OperationStatus::Applied => Self::Applied,
+            OperationStatus::NoEffect(_) => Self::NoEffect,
+            OperationStatus::Ignored(_) => Self::Ignored,
+            OperationStatus::Undecodable(_) => Self::Undecodable,
+        }
+    }
+}
+
+/// The names of rules, each with its meaning and the sections of the book.
+fn rules() -> Object {
+    let mut description =
+        "The name of the rule that kept it from having an effect, for programs; null where `reason` is. Of several broken rules it \
+         is the one that was found first. A name keeps its meaning; later versions may add names.\n".to_owned();
+    for rule in Rule::ALL {
+        description.push_str(&meaning(*rule));
+    }
+    let tokens = Rule::ALL.iter().map(|rule| Some(rule.token()));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .enum_values(Some(tokens.chain([None])))
+        .description(Some(description))
+        .examples([Rule::Signature.token()])
+        .build()
+}
+
+/// What the citation of a section of the book begins with.
+const SECTION_LINK: &str = concat!("protocol.md", "#");
+
+/// A line with the name of a rule, what it says, and where.
+fn meaning(rule: Rule) -> String {
+    let sections: Vec<_> = rule
+        .sections()
+        .iter()
+        .map(|section| format!("{SECTION_LINK}{section}"))
+        .collect();
+    format!("\n- `{rule}`: {} ({})", rule.meaning(), sections.join(", "))
+}
+
+/// What became of an operation.
 #[derive(Debug, Serialize, ToSchema)]
-struct Indexing {
+struct Outcome {
     /// The DID that it belongs to, in canonical form; null if there is none, or none yet.
     #[schema(required)]
     did: Option<String>,
@@ -97,36 +146,37 @@ struct Indexing {
     /// storage entry. Null where `did` is.
     #[schema(required)]
     operation_hash: Option<String>,
-    /// What indexing made of it.
+    /// What became of it at this position. All but `pending` is final.
     status: Status,
-    /// Why it belongs to no DID; null otherwise.
-    #[schema(required)]
+    #[schema(required, schema_with = rules)]
+    rule: Option<&'static str>,
+    /// Why it had no effect, for people: how it breaks the rule. It may quote the operation. Null while it is pending, and where it
+    /// was applied.
+    #[schema(required, example = "signature does not verify")]
     reason: Option<String>,
 }
 
-impl From<Option<&IndexOutcome>> for Indexing {
-    fn from(outcome: Option<&IndexOutcome>) -> Self {
-        let without_did = |status, reason: Option<String>| Self {
-            did: None,
-            operation_hash: None,
-            status,
-            reason,
-        };
-        match outcome {
-            None => without_did(Status::Pending, None),
-            Some(IndexOutcome::Ignored { reason }) => without_did(Status::Ignored, Some(reason.to_string())),
-            Some(IndexOutcome::Undecodable { reason }) => without_did(Status::Undecodable, Some(reason.to_string())),
+impl Outcome {
+    fn new(indexing: Option<&IndexOutcome>, status: &OperationStatus) -> Self {
+        let (did, operation_hash) = match indexing {
+            None | Some(IndexOutcome::Ignored { .. } | IndexOutcome::Undecodable { .. }) => (None, None),
             Some(
                 IndexOutcome::Did {
                     did, operation_hash, ..
                 }
                 | IndexOutcome::Storage { did, operation_hash },
-            ) => Self {
-                did: Some(PrismDid::from(*did).to_string()),
-                operation_hash: Some(operation_hash.to_string()),
-                status: Status::Indexed,
-                reason: None,
-            },
+            ) => (Some(PrismDid::from(*did).to_string()), Some(operation_hash.to_string())),
+        };
+        let (rule, reason) = status
+            .broken_rule()
+            .map(|BrokenRule { rule, detail }| (rule.token(), detail))
+            .unzip();
+        Self {
+            did,
+            operation_hash,
+            status: status.into(),
+            rule,
+            reason,
         }
     }
 }
@@ -156,13 +206,14 @@ pub(super) struct PublishedOperation {
     osn: u32,
     /// The serialized `SignedPrismOperation`, in hexadecimal.
     signed_operation_data: String,
-    /// What indexing made of it.
+    /// What became of it.
     #[serde(flatten)]
-    indexing: Indexing,
+    outcome: Outcome,
 }
 
-impl From<&OperationRecord> for PublishedOperation {
-    fn from(record: &OperationRecord) -> Self {
+impl PublishedOperation {
+    /// The operation of a record, and what became of it there.
+    pub(super) fn new(record: &OperationRecord, status: &OperationStatus) -> Self {
         let position = record.operation.position;
         Self {
             operation_id: record.id.to_string(),
@@ -175,7 +226,7 @@ impl From<&OperationRecord> for PublishedOperation {
             absn: position.absn.get(),
             osn: position.osn.get(),
             signed_operation_data: HEXLOWER.encode(record.operation.bytes.as_slice()),
-            indexing: Indexing::from(record.indexing.as_ref()),
+            outcome: Outcome::new(record.indexing.as_ref(), status),
         }
     }
 }
@@ -211,24 +262,26 @@ struct TransactionOperation {
     signed_operation_data: String,
     /// SHA-256 of the signed operation.
     operation_id: String,
-    /// What indexing made of it.
+    /// What became of it.
     #[serde(flatten)]
-    indexing: Indexing,
+    outcome: Outcome,
 }
 
-impl From<&OperationRecord> for TransactionOperation {
-    fn from(record: &OperationRecord) -> Self {
+impl TransactionOperation {
+    fn new(record: &OperationRecord, status: &OperationStatus) -> Self {
         Self {
             osn: record.operation.position.osn.get(),
             signed_operation_data: HEXLOWER.encode(record.operation.bytes.as_slice()),
             operation_id: record.id.to_string(),
-            indexing: Indexing::from(record.indexing.as_ref()),
+            outcome: Outcome::new(record.indexing.as_ref(), status),
         }
     }
 }
 
-impl From<&TransactionRecord> for Transaction {
-    fn from(record: &TransactionRecord) -> Self {
+impl Transaction {
+    /// A transaction, and what became of its operations, in their order.
+    fn new(record: &TransactionRecord, statuses: &[OperationStatus]) -> Self {
+        let operations = record.operations.iter().zip(statuses);
         Self {
             tx_id: record.id.to_string(),
             operation_count: record.operations.len(),
@@ -237,14 +290,17 @@ impl From<&TransactionRecord> for Transaction {
             block_hash: record.block.hash.to_string(),
             block_timestamp: record.block.time.to_string(),
             absn: record.absn.get(),
-            operations: record.operations.iter().map(TransactionOperation::from).collect(),
+            operations: operations
+                .map(|(record, status)| TransactionOperation::new(record, status))
+                .collect(),
         }
     }
 }
 
 /// Get a transaction
 ///
-/// A transaction that published PRISM operations, with all of its operations, whether or not they are indexed.
+/// A transaction that published PRISM operations, with all of its operations, whether or not they are indexed, and what
+/// became of each. Every DID that one of them belongs to is replayed once, up to its last operation in the transaction.
 #[utoipa::path(
     get,
     path = "/api/transactions/{tx_id}",
@@ -262,32 +318,61 @@ async fn transaction(
     State(api): State<Api>,
     PathDigest(id): PathDigest<TransactionId>,
 ) -> Result<Json<Transaction>, Problem> {
-    let found = api.storage()?.transaction(&id).await?;
+    let storage = api.storage()?;
+    let found = storage.transaction(&id).await?;
     let record = found.ok_or_else(|| Problem::not_found("no transaction with PRISM operations has this id"))?;
-    Ok(Json(Transaction::from(&record)))
+    let statuses = DidResolver::new(storage).statuses(&record.operations).await?;
+    Ok(Json(Transaction::new(&record, &statuses)))
+}
+
+/// How an operation that is not yet indexed is answered.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OperationQuery {
+    /// Answer 404 with `Retry-After` as long as the operation is `pending`, for clients that take every 200 for the
+    /// confirmation that it is done. Whether it was applied stands in `status` either way.
+    #[serde(default)]
+    #[param(default = false)]
+    confirmed: bool,
 }
 
 /// Get an operation
 ///
-/// An operation at the position where it was first published, whether or not it is indexed.
+/// An operation at the position where it was first published, whether or not it is indexed, and what became of it there.
+/// An operation that was published several times stands once for each in the operations of its DID, with a status of
+/// its own. The operations of the DID up to this one are replayed for the answer.
+///
+/// By default 200 says that the operation is on the ledger, also while it is `pending`. With `confirmed=true` it is
+/// answered only once it is indexed.
 #[utoipa::path(
     get,
     path = "/api/operations/{operation_id}",
     tag = "Ledger",
     params(("operation_id" = String, Path, description = "SHA-256 of the signed operation.",
-        pattern = "^[0-9a-f]{64}$")),
+        pattern = "^[0-9a-f]{64}$"), OperationQuery),
     responses(
         (status = 200, description = "The operation", body = PublishedOperation),
-        (status = 400, description = "Not an id", body = Problem, content_type = PROBLEM_JSON),
-        (status = 404, description = "No operation has this id", body = Problem, content_type = PROBLEM_JSON),
+        (status = 400, description = "Not an id, or a malformed query", body = Problem, content_type = PROBLEM_JSON),
+        (status = 404, description = "No operation has this id, or with `confirmed=true` it is pending", body = Problem,
+            content_type = PROBLEM_JSON, headers(("Retry-After" = u64, description = "Seconds after which a pending \
+                operation is indexed, unless the node is behind. Absent where no operation has this id."))),
         (status = 503, description = "The database is not ready", body = Problem, content_type = PROBLEM_JSON),
     ),
 )]
 async fn operation(
     State(api): State<Api>,
     PathDigest(id): PathDigest<OperationId>,
+    QueryOf(query): QueryOf<OperationQuery>,
 ) -> Result<Json<PublishedOperation>, Problem> {
-    let found = api.storage()?.operation(&id).await?;
+    let storage = api.storage()?;
+    let found = storage.operation(&id).await?;
     let record = found.ok_or_else(|| Problem::not_found("no operation has this id"))?;
-    Ok(Json(PublishedOperation::from(&record)))
+    let status = DidResolver::new(storage).status(&record).await?;
+    if query.confirmed && status == OperationStatus::Pending {
+        let detail =
+            "the operation is on the ledger and waits for being indexed; ask again after the seconds in Retry-After";
+        return Err(Problem::not_found(detail).retry_after(LOOK_AGAIN));
+    }
+    Ok(Json(PublishedOperation::new(&record, &status)))
 }

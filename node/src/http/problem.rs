@@ -1,6 +1,7 @@
 //! Problem details (RFC 9457): the body of every error outside DID resolution.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -31,6 +32,9 @@ pub(super) struct Problem {
     /// What this request lacked, for people.
     #[schema(example = "no operation has this id")]
     detail: String,
+    /// When to ask again, if that is known: the header `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -41,6 +45,15 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The same with the time after which it may have passed, in whole seconds.
+    pub(super) fn retry_after(self, time: Duration) -> Self {
+        Self {
+            retry_after: Some(time),
+            ..self
         }
     }
 
@@ -72,9 +85,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         let content_type = HeaderValue::from_static(PROBLEM_JSON);
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        if let Some(time) = retry_after {
+            let seconds = HeaderValue::from(time.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
 }

@@ -260,7 +260,7 @@ struct EventList {
 /// An operation whose link leads to the entry.
 #[derive(Debug, Serialize, ToSchema)]
 struct Event {
-    /// Whether it is valid, so that its hash is a `versionId` of the entry.
+    /// Whether it was applied, so that its hash is a `versionId` of the entry.
     took_effect: bool,
     /// The operation, as published.
     #[serde(flatten)]
@@ -306,8 +306,8 @@ async fn storage_entry_events(
     let mut items: Vec<_> = events
         .iter()
         .map(|event| Event {
-            took_effect: event.took_effect,
-            operation: PublishedOperation::from(&event.record),
+            took_effect: event.status.is_applied(),
+            operation: PublishedOperation::new(&event.record, &event.status),
         })
         .collect();
     let next = cut(&mut items, length).map(|last| last.operation.position.clone());

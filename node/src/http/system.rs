@@ -1,28 +1,21 @@
-//! The state of the node, and the description of its API.
-
-use std::time::Duration;
+//! What the node is, and the description of its API.
 
 use axum::Json;
 use axum::extract::State;
-use dlt_sinks::contract::DltSink;
 use node_storage::IndexerStateRepo;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Api;
 use super::problem::{PROBLEM_JSON, Problem};
-use super::{Api, Routes};
-
-/// How long the database has for its answer to a readiness probe. Whoever probes has to learn it before giving up.
-const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(system_health))
         .routes(routes!(node_metadata))
         .routes(routes!(healthz))
-        .routes(routes!(readyz))
         .routes(routes!(openapi_document))
 }
 
@@ -109,36 +102,6 @@ async fn node_metadata(State(api): State<Api>) -> Json<NodeMetadata> {
 )]
 async fn healthz() -> &'static str {
     "Ok"
-}
-
-/// Whether the node can answer
-///
-/// It can if the database answers within 5 seconds and has the schema of this program; a `submitter`, which has no database, if
-/// its wallet answers within 5 seconds and has read the chain to its end.
-#[utoipa::path(
-    get,
-    path = "/readyz",
-    tag = "System",
-    responses(
-        (status = 200, description = "Ready", body = String, content_type = "text/plain", example = "Ok"),
-        (status = 503, description = "Not ready; `detail` says why", body = Problem, content_type = PROBLEM_JSON),
-    ),
-)]
-async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
-    if api.config.routes == Routes::Submissions
-        && let Some(sink) = &api.config.sink
-    {
-        return match tokio::time::timeout(READINESS_TIMEOUT, sink.check_ready()).await {
-            Ok(Ok(())) => Ok("Ok"),
-            Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
-            Err(_) => Err(Problem::unavailable("the wallet does not answer")),
-        };
-    }
-    match tokio::time::timeout(READINESS_TIMEOUT, api.storage()?.check_ready()).await {
-        Ok(Ok(())) => Ok("Ok"),
-        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
-        Err(_) => Err(Problem::unavailable("the database does not answer")),
-    }
 }
 
 /// Get the description of this API

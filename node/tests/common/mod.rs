@@ -456,8 +456,14 @@ impl Drop for Running {
 
 /// Status code and body of a request; 0 where there is no connection.
 pub fn http(address: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+    let (status, _, body) = http_with_head(address, method, path, body);
+    (status, body)
+}
+
+/// The same with the lines before the body between them.
+pub fn http_with_head(address: &str, method: &str, path: &str, body: &str) -> (u16, String, String) {
     let Ok(mut stream) = TcpStream::connect(address) else {
-        return (0, String::new());
+        return (0, String::new(), String::new());
     };
     let length = body.len();
     let request = format!(
@@ -471,9 +477,6 @@ pub fn http(address: &str, method: &str, path: &str, body: &str) -> (u16, String
         .nth(1)
         .and_then(|status| status.parse().ok())
         .unwrap_or(0);
-    let body = answer
-        .split_once("\r\n\r\n")
-        .map(|(_, body)| body.to_owned())
-        .unwrap_or_default();
-    (status, body)
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (status, head.to_owned(), body.to_owned())
 }

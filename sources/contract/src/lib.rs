@@ -8,8 +8,10 @@ mod batch;
 mod error;
 mod kind;
 mod source;
+mod tip;
 
 pub use batch::{BatchLimits, BlockBatch};
 pub use error::SourceError;
 pub use kind::{DEFAULT_CONFIRMATION_BLOCKS, SourceConfig, SourceKind, SourceSettings};
 pub use source::{AnySource, DltSource, SourceEvent};
+pub use tip::{Heard, Tip, TipSender};

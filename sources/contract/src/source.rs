@@ -5,7 +5,9 @@ use std::future::Future;
 
 use node_storage_contract::{BoxFuture, Cursor, PublishedBlock};
 
-use crate::SourceError;
+use tokio::sync::watch;
+
+use crate::{Heard, SourceError};
 
 /// A reader of the ledger, made for one position (the stored cursor) and read from there on.
 ///
@@ -22,6 +24,10 @@ pub trait DltSource: Send {
     /// `Contradiction`, naming both, where the ledger has another block than the cursor, or than what is stored.
     /// `Malformed` and `Unavailable` as [`SourceError`] says.
     fn next(&mut self) -> impl Future<Output = Result<SourceEvent, SourceError>> + Send;
+
+    /// What the source has heard of its ledger. The tip is known when the source has caught up, at the latest, unless the ledger has
+    /// no block. It is told anew whenever the ledger answers while [`DltSource::next`] is awaited.
+    fn heard(&self) -> watch::Receiver<Heard>;
 }
 
 /// What a source has to say.
@@ -56,6 +62,10 @@ impl DltSource for AnySource {
     async fn next(&mut self) -> Result<SourceEvent, SourceError> {
         self.0.next().await
     }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.0.heard()
+    }
 }
 
 impl fmt::Debug for AnySource {
@@ -66,10 +76,15 @@ impl fmt::Debug for AnySource {
 
 trait ErasedSource: Send {
     fn next(&mut self) -> BoxFuture<'_, Result<SourceEvent, SourceError>>;
+    fn heard(&self) -> watch::Receiver<Heard>;
 }
 
 impl<D: DltSource> ErasedSource for D {
     fn next(&mut self) -> BoxFuture<'_, Result<SourceEvent, SourceError>> {
         Box::pin(DltSource::next(self))
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        DltSource::heard(self)
     }
 }

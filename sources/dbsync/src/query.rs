@@ -1,6 +1,6 @@
 //! The statements, and the look at db-sync that they make up.
 
-use dlt_source::SourceError;
+use dlt_source::{SourceError, TipSender};
 use node_storage_contract::{Cursor, Network, PublishedBlock};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection, Row};
@@ -122,16 +122,17 @@ fn is_of(network: Network, name: &str) -> bool {
     }
 }
 
-/// Looks at what follows `after`, at most `window` block numbers of it.
+/// Looks at what follows `after`, at most `window` block numbers of it, and tells how high db-sync is.
 pub(crate) async fn look(
     connection: &mut PgConnection,
     options: &DbSyncOptions,
     after: Option<Cursor>,
     window: i64,
+    tips: &TipSender,
 ) -> Result<Look> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     sqlx::raw_sql(NO_JIT).execute(&mut *transaction).await?;
-    let found = look_inside(&mut transaction, options, after, window).await;
+    let found = look_inside(&mut transaction, options, after, window, tips).await;
     if !matches!(found, Err(LookError::Driver(_))) {
         transaction.rollback().await?;
     }
@@ -143,10 +144,12 @@ async fn look_inside(
     options: &DbSyncOptions,
     after: Option<Cursor>,
     window: i64,
+    tips: &TipSender,
 ) -> Result<Look> {
     let Some(tip) = cursor_up_to(connection, options, i64::MAX).await? else {
         return Err(waiting(options, "it has no block yet".to_owned()));
     };
+    tips.tell(tip.into());
     if let Some(after) = after {
         check_cursor(connection, options, after, tip).await?;
     }

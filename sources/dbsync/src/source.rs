@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dlt_source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, BlockBatch, DltSource, Heard, SourceError, SourceEvent, TipSender};
 use node_storage_contract::{BoxFuture, Cursor};
 use sqlx::postgres::PgConnection;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::DbSyncOptions;
@@ -36,6 +37,7 @@ pub struct DbSyncSource {
     window: i64,
     /// When to look again, if the reader knows that it has everything.
     waits_until: Option<Instant>,
+    tips: TipSender,
 }
 
 /// What a look found, and the connection, if it can be used again.
@@ -53,6 +55,7 @@ impl DbSyncSource {
             looking: None,
             window: WINDOW,
             waits_until: None,
+            tips: TipSender::default(),
         }
     }
 
@@ -78,12 +81,13 @@ impl DbSyncSource {
             options,
             connection,
             looking,
+            tips,
             ..
         } = self;
         let (cursor, window) = (self.cursor, self.window);
         let look = looking.get_or_insert_with(|| {
-            let (options, connection) = (Arc::clone(options), connection.take());
-            Box::pin(async move { look_in_time(&options, connection, cursor, window).await })
+            let (options, connection, tips) = (Arc::clone(options), connection.take(), tips.clone());
+            Box::pin(async move { look_in_time(&options, connection, cursor, window, &tips).await })
         });
         let (connection, found) = look.await;
         self.looking = None;
@@ -102,13 +106,14 @@ async fn look_in_time(
     connection: Option<PgConnection>,
     cursor: Option<Cursor>,
     window: i64,
+    tips: &TipSender,
 ) -> Looked {
     let looking = async {
         let mut connection = match connection {
             Some(connection) => connection,
             None => connect(options).await?,
         };
-        let found = look(&mut connection, options, cursor, window).await;
+        let found = look(&mut connection, options, cursor, window, tips).await;
         match found {
             Ok(found) => Ok((Some(connection), Ok(found))),
             Err(LookError::Content(error)) => Ok((Some(connection), Err(error))),
@@ -160,6 +165,10 @@ impl DltSource for DbSyncSource {
                 }
             }
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.tips.subscribe()
     }
 }
 

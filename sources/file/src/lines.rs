@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
 
 /// The longest line, in bytes: twice what the longest operation takes in hexadecimal. A Cardano transaction takes 32 KiB.
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
@@ -132,6 +132,26 @@ impl Lines {
         }
         self.number += 1;
         Some(std::mem::take(&mut self.partial))
+    }
+
+    /// The last line of the file that ends in a line break, looked up without reading what is before it. `None` where there is none,
+    /// where it is longer than the [`BUFFER`], and where the input is no file that can be read at any place: it is worth no error.
+    pub(crate) async fn last_of_the_file(&self) -> Option<Vec<u8>> {
+        let Input::File(path) = &self.input else {
+            return None;
+        };
+        let mut file = tokio::fs::File::open(path).await.ok()?;
+        let metadata = file.metadata().await.ok().filter(std::fs::Metadata::is_file)?;
+        let end = u64::try_from(BUFFER).ok()?;
+        let from = metadata.len().saturating_sub(end);
+        file.seek(io::SeekFrom::Start(from)).await.ok()?;
+        let mut tail = Vec::new();
+        file.take(end).read_to_end(&mut tail).await.ok()?;
+        let mut lines = tail.rsplit(|byte| *byte == b'\n');
+        let _unfinished = lines.next()?;
+        let last = lines.next()?;
+        // Where it begins with what was read, its beginning may lie before that.
+        (from == 0 || lines.next().is_some()).then(|| last.to_vec())
     }
 
     /// Whether the file that is followed has become shorter than what was read of it, so that what is read next would not

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use did_prism::envelope::operations_in_metadata;
 use did_prism::ledger::{BlockNo, PublishedTransaction};
-use dlt_source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, BlockBatch, DltSource, Heard, SourceError, SourceEvent, Tip, TipSender};
 use node_storage_contract::{Cursor, Network, RawOperationRepo};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::Input;
@@ -51,6 +52,9 @@ pub struct FileSource<S> {
     is_missing: bool,
     stage: Stage,
     skipped: u64,
+    tips: TipSender,
+    /// The highest block that was seen, be it by a look at the end of the file.
+    tip: Option<Tip>,
 }
 
 /// Where reading stands.
@@ -73,7 +77,9 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
         let lines = Lines::open(options.input.clone())
             .await
             .map_err(|error| unreadable(&options.input, &error))?;
-        Ok(Self {
+        let last = lines.last_of_the_file().await;
+        let last = last.and_then(|line| LedgerLine::parse(&line, options.network).ok());
+        let mut source = Self {
             storage,
             start,
             lines,
@@ -84,7 +90,24 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             is_missing: false,
             stage: Stage::Reading,
             skipped: 0,
-        })
+            tips: TipSender::default(),
+            tip: None,
+        };
+        if let Some(last) = last {
+            source.tell(&last);
+        }
+        Ok(source)
+    }
+
+    /// Tells how high the ledger is, as far as this line shows.
+    fn tell(&mut self, line: &LedgerLine) {
+        let of_line = Tip {
+            slot: line.block.slot,
+            block: line.block.number,
+        };
+        let tip = self.tip.filter(|tip| tip.block >= of_line.block).unwrap_or(of_line);
+        self.tip = Some(tip);
+        self.tips.tell(tip);
     }
 
     /// Reads one line, or notices that there is none. Dropping the future loses nothing.
@@ -108,6 +131,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
                     {
                         return Err(unreadable(self.lines.input(), &io::Error::other("it was truncated")));
                     }
+                    self.tips.tell_of_life();
                     if !matches!(self.stage, Stage::Waiting { .. }) {
                         self.stage = Stage::Waiting { told: false };
                     }
@@ -157,7 +181,10 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
         }
         let line = parsed.map_err(|error| self.malformed(error.field, error.detail))?;
         match self.blocks.check(&line.block, line.absn) {
-            Ok(_) => Ok(line),
+            Ok(_) => {
+                self.tell(&line);
+                Ok(line)
+            }
             Err(error) => Err(self.malformed(Some(error.field), error.detail)),
         }
     }
@@ -288,6 +315,10 @@ impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
                 }
             }
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.tips.subscribe()
     }
 }
 

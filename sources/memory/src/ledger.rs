@@ -9,7 +9,7 @@ use did_prism::ledger::{
     SlotNo, TransactionIndex,
 };
 use dlt_sink::{DltSink, Publication, SubmitError};
-use dlt_source::{AnySource, DltSource, SourceConfig, SourceError, SourceEvent};
+use dlt_source::{AnySource, DltSource, Heard, SourceConfig, SourceError, SourceEvent, TipSender};
 use node_service::index::IndexProgress;
 use node_storage_contract::{AnyStore, BoxFuture, Cursor};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -109,17 +109,23 @@ pub struct MemorySource {
     tip: Option<Cursor>,
     last_time: BlockTime,
     said_caught_up: bool,
+    tips: TipSender,
 }
 
 impl MemorySource {
     /// A ledger whose last block is the stored cursor's.
     pub fn new(submissions: Submissions, tip: Option<Cursor>, clock: Clock) -> Self {
+        let tips = TipSender::default();
+        if let Some(tip) = tip {
+            tips.tell(tip.into());
+        }
         Self {
             submissions,
             clock,
             tip,
             last_time: BlockTime::MIN,
             said_caught_up: false,
+            tips,
         }
     }
 
@@ -136,6 +142,7 @@ impl MemorySource {
             hash: block.hash,
         };
         self.tip = Some(cursor);
+        self.tips.tell(cursor.into());
         *self.submissions.last() = Some(cursor);
         self.said_caught_up = false;
         self.last_time = block.time;
@@ -204,6 +211,10 @@ impl DltSource for MemorySource {
             Some(request) => self.publish(request),
             None => Ok(SourceEvent::End),
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.tips.subscribe()
     }
 }
 

@@ -11,6 +11,8 @@ pub const SOURCES: &[&dyn SourceKind] = &[
     &dlt_source_relay::RelayKind,
     #[cfg(feature = "dbsync")]
     &dlt_source_dbsync::DbSyncKind,
+    #[cfg(feature = "blockfrost")]
+    &dlt_source_blockfrost::BlockfrostKind,
 ];
 
 /// The source with this name.

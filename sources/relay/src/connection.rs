@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use dlt_source::TipSender;
 use futures_util::FutureExt;
 use pallas_network::miniprotocols::handshake::n2n::{VersionData, VersionTable};
 use pallas_network::miniprotocols::handshake::{Message, RefuseReason};
@@ -191,8 +192,8 @@ pub(crate) struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Gives signs of life until one is not answered.
-    pub(crate) async fn run(mut self) -> Failure {
+    /// Gives signs of life until one is not answered, and tells of each answer.
+    pub(crate) async fn run(mut self, tips: &TipSender) -> Failure {
         let mut cookie: keepalive::Cookie = 0;
         loop {
             sleep(self.limits.keep_alive_pause).await;
@@ -200,6 +201,7 @@ impl KeepAlive {
             if let Err(failure) = self.round_trip(cookie).await {
                 return failure;
             }
+            tips.tell_of_life();
         }
     }
 

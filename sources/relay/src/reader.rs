@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use did_prism::ledger::{BlockNo, OperationIndex, OperationPosition, PublishedBlock, TransactionIndex};
-use dlt_source::SourceError;
+use dlt_source::{SourceError, TipSender};
 use node_storage_contract::{AnyStore, Cursor, PageLimit, RawOperationRepo};
 use pallas_network::miniprotocols::chainsync::{HeaderContent, Message as ChainSync, Tip};
 use pallas_network::miniprotocols::{Point as WirePoint, blockfetch};
@@ -44,6 +44,7 @@ pub(crate) struct Reader {
     pub(crate) position: Position,
     pub(crate) storage: AnyStore,
     pub(crate) events: mpsc::Sender<Result<Event, SourceError>>,
+    pub(crate) tips: TipSender,
 }
 
 impl Reader {
@@ -77,7 +78,7 @@ impl Reader {
         };
         let ended = tokio::select! {
             ended = follower.run() => ended,
-            failure = keep_alive.run() => Err(failure.into()),
+            failure = keep_alive.run(&self.tips) => Err(failure.into()),
         };
         drop(guard);
         ended
@@ -158,21 +159,31 @@ impl Follower<'_> {
                 self.is_at_tip = true;
                 Ok(None)
             }
-            ChainSync::RollForward(content, Tip(_, tip)) => {
+            ChainSync::RollForward(content, Tip(point, tip)) => {
                 self.answered();
+                self.tell(&point, tip);
                 let header = Header::decode(&content).map_err(|detail| Failure::nonsense("a header", detail))?;
                 self.headers
                     .roll_forward(header)
                     .map_err(|detail| Failure::nonsense("the chain", detail))?;
                 Ok(Some(tip))
             }
-            ChainSync::RollBackward(point, Tip(_, tip)) => {
+            ChainSync::RollBackward(point, Tip(highest, tip)) => {
                 self.answered();
+                self.tell(&highest, tip);
                 let point = Point::from_wire(&point).map_err(|detail| Failure::nonsense("a rollback", detail))?;
                 self.headers.roll_back(point).map_err(Failure::Contradiction)?;
                 Ok(Some(tip))
             }
             _ => Err(self.chain_sync.unexpected("something else than a header or a rollback")),
+        }
+    }
+
+    /// Tells how high the relay says that its chain is. A tip that can't be says nothing.
+    fn tell(&self, point: &WirePoint, number: u64) {
+        match (Point::from_wire(point), BlockNo::try_from(number)) {
+            (Ok(Some(Point { slot, .. })), Ok(block)) => self.reader.tips.tell(dlt_source::Tip { slot, block }),
+            _ => self.reader.tips.tell_of_life(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dlt_source::{BatchLimits, BlockBatch, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, BlockBatch, DltSource, Heard, SourceError, SourceEvent, TipSender};
 use node_storage_contract::{AnyStore, Cursor};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::headers::Position;
@@ -43,6 +43,7 @@ pub struct RelaySource {
     relay: usize,
     /// Whether it was said that everything was delivered.
     told: bool,
+    tips: TipSender,
 }
 
 /// A relay that is being read.
@@ -67,6 +68,7 @@ impl RelaySource {
             reading: None,
             relay: 0,
             told: false,
+            tips: TipSender::default(),
         }
     }
 
@@ -88,6 +90,7 @@ impl RelaySource {
             position: self.position,
             storage: self.storage.clone(),
             events: sender,
+            tips: self.tips.clone(),
         };
         let mut task = JoinSet::new();
         task.spawn(reader.run());
@@ -135,5 +138,9 @@ impl DltSource for RelaySource {
                 }
             }
         }
+    }
+
+    fn heard(&self) -> watch::Receiver<Heard> {
+        self.tips.subscribe()
     }
 }

@@ -157,7 +157,8 @@ pub trait DltCursorRepo {
 /// Closing or dropping one handle harms no other.
 ///
 /// A write that waits for another one does not block its thread meanwhile: the other may need the thread to end. It may give up
-/// after a time-out, and then answers `Busy`. A read waits for no write.
+/// after a time-out, and then answers `Busy`. A read waits for no write, however many
+/// writes wait for each other: those that wait leave connections to the reads.
 ///
 /// Clones are one opening; whether a store can be opened to write twice at once is left open: a backend may answer `Busy`.
 ///

@@ -20,7 +20,7 @@ impl DltCursorRepo for PostgresDb {
     }
 
     async fn advance_cursor(&self, expected: Option<Cursor>, cursor: Cursor) -> Result<()> {
-        let mut transaction = self.begin_write().await?;
+        let (_permit, mut transaction) = self.begin_write().await?;
         let stored = lock_cursor(&mut transaction).await?;
         CursorMoved::check(expected, stored)?;
         if let Some(moved) = cursor.advance(stored)? {

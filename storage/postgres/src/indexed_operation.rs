@@ -18,7 +18,7 @@ const CHUNK_ROWS: usize = 10_000;
 impl IndexedOperationRepo for PostgresDb {
     async fn index(&self, batch: &[IndexEntry]) -> Result<Indexed> {
         let plan = IndexPlan::new(batch)?;
-        let mut transaction = self.begin_write().await?;
+        let (_permit, mut transaction) = self.begin_write().await?;
         let watermark = lock_watermark(&mut transaction).await?;
         let stored = stored_positions(&mut transaction, &plan).await?;
         let next = next_position(&mut transaction, watermark).await?;

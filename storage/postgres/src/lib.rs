@@ -17,8 +17,11 @@ mod schema;
 pub use engine::PostgresEngine;
 pub use open::PostgresOptions;
 
+use std::sync::Arc;
+
 use node_storage_contract::{Access, Result, StorageError};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Begins a transaction that writes: after waiting for a lock, each statement must see what the writer before has committed,
 /// whatever the server's default.
@@ -28,15 +31,24 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 #[derive(Debug, Clone)]
 pub struct PostgresDb {
     pool: PgPool,
+    /// Lets half of the connections write at a time, so that reads find one however many writes wait for each other.
+    writers: Arc<Semaphore>,
     access: Access,
 }
 
 impl PostgresDb {
-    /// Begins a transaction that writes. What it locks first decides who goes first: the cursor's row for blocks and cursor
+    /// Begins a transaction that writes, and the permit that it needs as long as it goes on. What it locks first decides who goes first: the cursor's row for blocks and cursor
     /// moves, the watermark's for index batches.
-    async fn begin_write(&self) -> Result<Transaction<'static, Postgres>> {
+    async fn begin_write(&self) -> Result<(OwnedSemaphorePermit, Transaction<'static, Postgres>)> {
         self.must_be_to_write()?;
-        self.pool.begin_with(BEGIN).await.map_err(error::classify)
+        // It is never closed.
+        let permit = Arc::clone(&self.writers).acquire_owned().await;
+        let permit = permit.map_err(|_closed| StorageError::Unavailable {
+            retryable: false,
+            detail: "the store was closed".to_owned(),
+        })?;
+        let transaction = self.pool.begin_with(BEGIN).await.map_err(error::classify)?;
+        Ok((permit, transaction))
     }
 
     /// A connection that does not go back to the pool, for a write that leaves it unusable where it is interrupted.

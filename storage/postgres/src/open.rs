@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use node_storage_contract::{Access, DltCursorRepo, Network, Result, StorageError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::error::classify;
@@ -95,7 +97,9 @@ impl PostgresDb {
             .max_connections(options.max_connections)
             .acquire_timeout(options.connect_timeout)
             .connect_lazy_with(options.connect.clone());
-        let store = Self { pool, access };
+        let writers = usize::try_from(options.max_connections / 2).unwrap_or(Semaphore::MAX_PERMITS);
+        let writers = Arc::new(Semaphore::new(writers.clamp(1, Semaphore::MAX_PERMITS)));
+        let store = Self { pool, writers, access };
         store.prepare(network).await?;
         Ok(store)
     }

@@ -78,7 +78,7 @@ pub(crate) use query_operations;
 impl RawOperationRepo for PostgresDb {
     async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
-        let mut transaction = self.begin_write().await?;
+        let (_permit, mut transaction) = self.begin_write().await?;
         let stored_cursor = lock_cursor(&mut transaction).await?;
         CursorMoved::check(expected, stored_cursor)?;
         let stored = stored_blocks(&mut transaction, &plan.known_numbers(stored_cursor)).await?;

@@ -7,9 +7,9 @@ use crate::StoreFactory;
 use crate::lens::author::Kind;
 use crate::lens::handles::Handles;
 use crate::lens::is_after;
-use crate::lens::read::{Read, Reading, brief, questions_about, telling};
+use crate::lens::read::{Read, Reading, brief, questions, questions_about, telling};
 use crate::lens::refusals::contradictions;
-use crate::lens::stepped::{Stepped, finish_all, finish_beside};
+use crate::lens::stepped::{Stepped, finish_all, finish_beside, finish_soon, poll_as_far_as_they_come};
 use crate::lens::write::Write;
 use crate::model::ModelStore;
 use crate::streams::short;
@@ -27,10 +27,11 @@ pub async fn reads_beside_a_write_see_the_state_before_or_after_it(factory: &imp
         let mut is_visible = false;
         let mut looks = 0;
         while !call.step().await {
-            // Everything at first, and then one read after another: some writes take hundreds of steps.
+            // Everything at first, there and back, so that each is asked before and after each other; and then one read after
+            // another: some writes take hundreds of steps.
             let few = telling.iter().cycle().skip(looks).take(2);
             let asked: Vec<_> = if looks < 12 {
-                telling.iter().collect()
+                telling.iter().chain(telling.iter().rev()).collect()
             } else {
                 few.collect()
             };
@@ -281,6 +282,58 @@ async fn changing_at(step: usize, method: &str, plan: &[(Write, ModelStore)]) ->
         }
     }
     best.map(|(_, read)| read)
+}
+
+/// Reads go on while far more writes wait for a load than a pool has connections.
+pub async fn reads_wait_for_no_write(factory: &impl StoreFactory) {
+    const KINDS: [Kind; 3] = [Kind::Append, Kind::Index, Kind::Move];
+    const WAITING: usize = 24 * KINDS.len();
+    let mut handles = Handles::open(factory).await;
+    for (step, kind) in [Kind::AppendMany, Kind::Index].into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        handles.write(step, &write).await;
+    }
+    let load = Kind::LoadMany.next(&handles.model);
+    let (loaded, expected) = load.expected(&handles.model).await;
+    let writes: Vec<_> = (0..WAITING)
+        .map(|number| KINDS[number % KINDS.len()].next(&handles.model))
+        .collect();
+    let stores: Vec<_> = (0..=WAITING).map(|number| handles.writer(number).1.clone()).collect();
+    let mut loading = Stepped::new(load.ask(&stores[WAITING]));
+    let asked = load.chunks_asked_for();
+    while load.chunks_asked_for() == asked && !loading.step().await {}
+    let mut waiting: Vec<_> = writes
+        .iter()
+        .zip(&stores)
+        .map(|(write, store)| Stepped::new(write.ask(store)))
+        .collect();
+    poll_as_far_as_they_come(&mut waiting).await;
+    let reads = questions(&handles.model.content());
+    for (handle, store) in handles.all() {
+        for read in &reads {
+            let Some(found) = finish_soon(Stepped::new(read.ask(store))).await else {
+                panic!(
+                    "{} through {handle} waits, while a load and {WAITING} writes that wait for it go on; the call is {}",
+                    read.method(),
+                    short(read)
+                );
+            };
+            let expected = read.expected(&handles.model).await;
+            assert!(
+                found.as_ref().is_ok_and(|found| *found == expected),
+                "{} through {handle}, while a load and {WAITING} writes that wait for it go on, answers {} instead of {}",
+                read.method(),
+                short(&found),
+                short(&expected)
+            );
+        }
+    }
+    drop(waiting);
+    let answer = loading.finish().await;
+    drop(stores);
+    handles.accept(loaded, &expected, &answer, &load.describe());
+    handles.look().await;
+    handles.close().await;
 }
 
 /// Every write that comes while a load goes on waits for its end, and is judged by what the load leaves.

@@ -63,6 +63,10 @@ pub enum Flaw {
     #[doc(hidden)]
     Reserves(Method, Reserved),
     #[doc(hidden)]
+    WaitsConnected(Method),
+    #[doc(hidden)]
+    LeavesSnapshot(&'static str),
+    #[doc(hidden)]
     LowersCursor,
     #[doc(hidden)]
     NamesInTurn,
@@ -181,6 +185,7 @@ impl Flaw {
                 flaws.push(Self::Stale(read, Scope::NotFound));
             }
             flaws.push(Self::Keeps(Kept::DroppedRead(read)));
+            flaws.push(Self::LeavesSnapshot(read));
         }
         // What one row answers of a block, an operation or a DID is there whole or not at all.
         let of_several_rows = ["cursor", "bound", "indexer_state", "transaction", "storage_owners"];
@@ -243,6 +248,10 @@ impl Flaw {
             flaws.push(Self::Reserves(method, Reserved::Hashes));
         }
         for method in Method::ALL {
+            // A load takes its connection once.
+            if method != Method::Load {
+                flaws.push(Self::WaitsConnected(method));
+            }
             flaws.push(Self::Replays(method));
             flaws.push(Self::Keeps(Kept::DroppedWaiter(method)));
         }
@@ -263,7 +272,13 @@ impl Flaw {
     /// The line of the storage contract, 1 to 13, that forbids it.
     pub const fn line(self) -> u8 {
         match self {
-            Self::Stale(..) | Self::Torn(_) | Self::CutsList(..) | Self::Late(..) | Self::InBatches(..) => 9,
+            Self::Stale(..)
+            | Self::Torn(_)
+            | Self::CutsList(..)
+            | Self::Late(..)
+            | Self::InBatches(..)
+            | Self::WaitsConnected(_)
+            | Self::LeavesSnapshot(_) => 9,
             Self::Shown(..)
             | Self::Left(..)
             | Self::Lost(_)
@@ -309,6 +324,12 @@ impl fmt::Display for Flaw {
                 write!(f, "append looks for the ids of {count} transactions of a call alone")
             }
             Self::Replays(method) => write!(f, "{} that is dropped comes with the next opening", method.name()),
+            Self::WaitsConnected(method) => {
+                write!(f, "{} takes a connection before it waits for its turn", method.name())
+            }
+            Self::LeavesSnapshot(read) => {
+                write!(f, "{read} that is dropped leaves its snapshot to the next read")
+            }
             Self::Reserves(method, Reserved::Ids) => {
                 write!(
                     f,

@@ -133,3 +133,46 @@ pub(crate) async fn finish_beside<T, O>(mut call: Stepped<'_, T>, other: &mut St
         }
     }
 }
+
+/// Polls all of these until none goes on by itself: each has ended, or waits for somebody else.
+pub(crate) async fn poll_as_far_as_they_come<T>(calls: &mut [Stepped<'_, T>]) {
+    loop {
+        let mut has_gone_on = false;
+        for call in calls.iter_mut() {
+            if !call.has_ended() && call.was_woken() {
+                call.poll().await;
+                has_gone_on = true;
+            }
+        }
+        if !has_gone_on {
+            match calls.iter().find(|call| !call.has_ended()) {
+                // Others are woken meanwhile, if any is.
+                Some(call) => {
+                    call.woken_soon().await;
+                }
+                None => return,
+            }
+            if !calls.iter().any(|call| !call.has_ended() && call.was_woken()) {
+                return;
+            }
+        }
+    }
+}
+
+/// All steps of a call that waits for nobody; `None` where it does, and can't go on for long.
+pub(crate) async fn finish_soon<T>(mut call: Stepped<'_, T>) -> Option<T> {
+    const TIMES: usize = 50;
+    let mut times = 0;
+    while !call.has_ended() {
+        if call.woken_soon().await {
+            call.poll().await;
+            times = 0;
+        } else {
+            times += 1;
+            if times == TIMES {
+                return None;
+            }
+        }
+    }
+    call.into_output()
+}

@@ -69,7 +69,7 @@ impl Change {
         match self {
             Self::BlockTime | Self::Less | Self::More(_) | Self::Bytes(_) | Self::Id => true,
             // The cursor and the order of slots depend on these, and there may be several transactions.
-            Self::Hash | Self::LaterSlot | Self::EarlierSlot | Self::Bare => false,
+            Self::Hash | Self::LaterSlot | Self::EarlierSlot | Self::Bare | Self::Any(_) => false,
         }
     }
 }

@@ -10,6 +10,7 @@ use node_storage_contract::{
 use super::step::{Change, Order, Outcome, Time, Transaction};
 use super::vocabulary::{routed, suffix};
 use crate::data::{SEED, osn, other_hash, slot_no, storage_hash, transaction_id};
+use crate::lens::differences;
 
 /// A number above another one, at most the highest that blocks and slots may have.
 pub(super) fn above(number: u64, gap: u64) -> u64 {
@@ -113,6 +114,16 @@ impl Change {
                 Some(prism_fixtures::transaction_id(SEED + 1, number, 0)),
             ),
             Self::Bare => block.transactions.clear(),
+            Self::Any(number) => {
+                let neighbour = crate::data::block(block.number.get());
+                let differences = differences::of_block(block, &neighbour);
+                if let Some(difference) = number
+                    .checked_rem(differences.len())
+                    .and_then(|number| differences.into_iter().nth(number))
+                {
+                    *block = difference.thing;
+                }
+            }
         }
     }
 }

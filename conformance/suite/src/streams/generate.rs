@@ -127,6 +127,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (0_u8..3).prop_map(Operation::Noise),
         20 => (of_a_did, 0..DIDS).prop_map(|(of, did)| of(did)),
         1 => Just(Operation::Long),
+        1 => (0_usize..60).prop_map(Operation::Sized),
     ]
 }
 
@@ -168,15 +169,16 @@ fn belief() -> impl Strategy<Value = Belief> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        Just(Change::Hash),
-        Just(Change::LaterSlot),
-        Just(Change::EarlierSlot),
-        Just(Change::BlockTime),
-        Just(Change::Less),
-        operation().prop_map(Change::More),
-        operation().prop_map(Change::Bytes),
-        Just(Change::Id),
-        Just(Change::Bare),
+        1 => Just(Change::Hash),
+        1 => Just(Change::LaterSlot),
+        1 => Just(Change::EarlierSlot),
+        1 => Just(Change::BlockTime),
+        1 => Just(Change::Less),
+        1 => operation().prop_map(Change::More),
+        1 => operation().prop_map(Change::Bytes),
+        1 => Just(Change::Id),
+        1 => Just(Change::Bare),
+        9 => (0_usize..200).prop_map(Change::Any),
     ]
 }
 

@@ -187,6 +187,9 @@ pub enum Change {
     Id,
     /// All transactions are missing.
     Bare,
+    /// In the difference of this number, of all that a block may have: those of every part, and of what is moved between two
+    /// parts. Numbers above the last begin again at 0.
+    Any(usize),
 }
 
 /// What is wrong with new blocks.

@@ -11,7 +11,7 @@ use super::difference::{difference, first_difference};
 use super::interpret::Known;
 use super::moving::{Archive, Moving};
 use super::step::Step;
-use crate::factory::open;
+use crate::factory::{open, open_read_only};
 use crate::model::{Model, ModelStore};
 use crate::observe::{Observation, observe};
 use node_storage_contract::AnyStore;
@@ -48,11 +48,12 @@ impl<'a> Trial<'a> {
         factory: &AnyFactory<'_>,
         moving: Option<Moving>,
     ) -> Result<Option<Moving>, Divergence> {
-        let mut store = Some(open(factory).await);
-        let result = catch_panic(self.take_steps(factory, &mut store, moving)).await;
-        if let Some(store) = store {
-            factory.close(store).await;
-        }
+        let reader = open_read_only(factory).await;
+        let mut handles = Handles::open(factory, reader.clone()).await;
+        let result = catch_panic(self.take_steps(factory, &mut handles, moving)).await;
+        handles.close_writers(factory).await;
+        drop(handles);
+        factory.close(reader).await;
         result.and_then(|result| result).map_err(|difference| Divergence {
             step: self.taken.saturating_sub(1),
             difference,
@@ -62,12 +63,15 @@ impl<'a> Trial<'a> {
     async fn take_steps(
         &mut self,
         factory: &AnyFactory<'_>,
-        slot: &mut Option<AnyStore>,
+        handles: &mut Handles,
         moving: Option<Moving>,
     ) -> Result<Option<Moving>, String> {
-        if let (Some(moving), Some(store)) = (&moving, &slot) {
-            moving.unpack_into(store).await?;
-            must_be_none(first_difference(&self.expected, &observe(store).await))?;
+        if let Some(moving) = &moving {
+            moving.unpack_into(handles.writer(self.taken)).await?;
+            must_be_none(first_difference(
+                &self.expected,
+                &observe(handles.reader(self.taken)).await,
+            ))?;
         }
         while let Some(step) = self.steps.get(self.taken) {
             self.taken += 1;
@@ -76,18 +80,28 @@ impl<'a> Trial<'a> {
             let answer = call.ask(&self.model).await;
             self.expected = observe(&self.model).await;
             if matches!(call, Call::Reopen) {
-                if let Some(open) = slot.take() {
-                    factory.close(open).await;
-                }
-                *slot = Some(open(factory).await);
+                handles.close_writers(factory).await;
+                handles.open_writers(factory).await;
             }
-            let store = slot.as_ref().expect("the store is open");
+            let store = match &call {
+                Call::Read(_) | Call::BackUp => handles.reader(self.taken),
+                _ => handles.writer(self.taken),
+            };
             let found = call.ask(store).await;
             must_be_none(difference(&answer, &found, is_one_contradiction))?;
-            must_be_none(first_difference(&self.expected, &observe(store).await))?;
+            if !matches!(call, Call::Read(_) | Call::BackUp) {
+                // Another handle sees what this one has written, and what was opened just now what was written before.
+                let other = if matches!(call, Call::Reopen) {
+                    handles.writer(self.taken)
+                } else {
+                    handles.reader(self.taken + 1)
+                };
+                let found = observe(other).await;
+                must_be_none(first_difference(&self.expected, &found))?;
+            }
             match (call, answer) {
                 (Call::BackUp, Ok(Answer::Archive(archive))) => self.base = Some(archive),
-                (Call::Move, _) => return self.move_out_of(store).await.map(Some),
+                (Call::Move, _) => return self.move_out_of(handles.reader(self.taken)).await.map(Some),
                 _ => {}
             }
         }
@@ -111,6 +125,49 @@ impl<'a> Trial<'a> {
             .expect("the model can be restored");
         must_be_none(first_difference(&self.expected, &observe(&self.model).await)).expect("the model stays as it was");
         Ok(found)
+    }
+}
+
+/// Handles of one store, which steps take in turn.
+struct Handles {
+    /// Clones of the opening that writes.
+    writers: Vec<AnyStore>,
+    /// Was opened before anybody wrote.
+    reader: AnyStore,
+}
+
+impl Handles {
+    async fn open(factory: &AnyFactory<'_>, reader: AnyStore) -> Self {
+        let mut handles = Self {
+            writers: Vec::new(),
+            reader,
+        };
+        handles.open_writers(factory).await;
+        handles
+    }
+
+    async fn open_writers(&mut self, factory: &AnyFactory<'_>) {
+        let store = open(factory).await;
+        self.writers = vec![store.clone(), store];
+    }
+
+    /// Clones go first: a factory closes a store whose clones are gone.
+    async fn close_writers(&mut self, factory: &AnyFactory<'_>) {
+        self.writers.truncate(1);
+        if let Some(store) = self.writers.pop() {
+            factory.close(store).await;
+        }
+    }
+
+    fn writer(&self, step: usize) -> &AnyStore {
+        &self.writers[step % self.writers.len()]
+    }
+
+    /// Any of them: they all read.
+    fn reader(&self, step: usize) -> &AnyStore {
+        self.writers
+            .get(step % (self.writers.len() + 1))
+            .unwrap_or(&self.reader)
     }
 }
 

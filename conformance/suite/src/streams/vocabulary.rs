@@ -8,6 +8,7 @@ use node_storage_contract::{DidSuffix, IndexOutcome, OperationBytes, OperationHa
 use prism_fixtures::{Identity, assemble, message, sign_bytes};
 
 use crate::data::{SEED, bytes};
+use crate::lens::scales::{self, Limit};
 
 /// One operation, valid or not, by its name. A number is that of a DID; numbers above the highest begin again at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +47,13 @@ pub enum Operation {
     Legacy(usize),
     /// 70,000 zero bytes: longer than a Cardano transaction and than 16 bits can count.
     Long,
+    /// Bytes that no compression makes shorter, of the length of this number: one less than a limit that stores have, the limit, or
+    /// one more. Numbers above the last begin again at 0.
+    Sized(usize),
 }
+
+/// The longest of [`Operation::Sized`]: beyond it, a stream is about little else, and takes long.
+const LONGEST_SIZED: u64 = 70_000;
 
 /// How many DIDs there are.
 pub(super) const DIDS: usize = 3;
@@ -124,6 +131,15 @@ impl Operation {
             Self::NoBytes => bytes([]),
             Self::Noise(number) => bytes([0xff, 0x00, number]),
             Self::Long => bytes(vec![0; 70_000]),
+            Self::Sized(number) => {
+                let lengths: Vec<_> = scales::BYTES
+                    .into_iter()
+                    .flat_map(Limit::around)
+                    .filter(|length| *length <= LONGEST_SIZED)
+                    .collect();
+                let length = number.checked_rem(lengths.len()).and_then(|number| lengths.get(number));
+                bytes(scales::noise(length.copied().unwrap_or_default(), 0))
+            }
             signed => bytes(SIGNED.get(&signed.with_known_did()).cloned().unwrap_or_default()),
         }
     }
@@ -145,7 +161,7 @@ impl Operation {
             Self::ProtocolVersion(did) => Self::ProtocolVersion(known(did)),
             Self::NoKind(did) => Self::NoKind(known(did)),
             Self::Legacy(did) => Self::Legacy(known(did)),
-            other @ (Self::NoBytes | Self::Noise(_) | Self::Long) => other,
+            other @ (Self::NoBytes | Self::Noise(_) | Self::Long | Self::Sized(_)) => other,
         }
     }
 }

@@ -147,7 +147,8 @@ async fn an_operation_of_a_did_says_where_it_stands() {
             "signed_operation_data": data_encoding::HEXLOWER.encode(&operations[1].bytes),
             "did": identity.did(),
             "operation_hash": operations[1].hash.to_string(),
-            "status": "indexed",
+            "status": "applied",
+            "rule": null,
             "reason": null,
         })
     );

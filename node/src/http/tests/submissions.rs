@@ -8,7 +8,7 @@ use prism_fixtures::message::service;
 use prism_fixtures::{Identity, Signed};
 use serde_json::json;
 
-use super::support::{TestApi, get, post_json, send, with_ledger};
+use super::support::{TestApi, get, post_json, send, with_held_index, with_ledger};
 
 const OPERATIONS: &str = "/api/submissions/signed-operations";
 const OBJECTS: &str = "/api/submissions/objects";
@@ -39,6 +39,35 @@ async fn submitted_operations_are_resolved_by_the_next_request() {
             .await
             .json();
         assert_eq!(document["service"].as_array().unwrap().len(), 1);
+    })
+    .await;
+}
+
+/// As a client sees it that asks for its operation before the submission is answered.
+#[tokio::test]
+async fn a_submitted_operation_is_pending_and_then_applied() {
+    with_held_index(async |router, index| {
+        let (_, [create, _]) = operations();
+        let path = format!("/api/operations/{}", create.id());
+        get(&router, &path).await.problem(StatusCode::NOT_FOUND);
+        let body = json!({"signed_operations": [HEXLOWER.encode(&create.bytes)]}).to_string();
+        let submitting = post_json(&router, OPERATIONS, body);
+        let polling = async {
+            index.stored.notified().await;
+            let pending = get(&router, &path).await.json();
+            assert_eq!(pending["status"], "pending");
+            let unconfirmed = get(&router, &format!("{path}?confirmed=true")).await;
+            unconfirmed.problem(StatusCode::NOT_FOUND);
+            assert!(unconfirmed.header("retry-after").parse::<u64>().is_ok());
+            index.begin.notify_one();
+        };
+        let (submitted, ()) = tokio::join!(submitting, polling);
+        assert_eq!(submitted.status, StatusCode::OK, "{}", submitted.text());
+        let applied = get(&router, &format!("{path}?confirmed=true")).await.json();
+        assert_eq!(
+            (&applied["status"], &applied["reason"]),
+            (&json!("applied"), &json!(null))
+        );
     })
     .await;
 }

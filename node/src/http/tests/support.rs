@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 use tower::ServiceExt;
 
-use crate::http::{ApiConfig, Routes, router};
+use crate::http::{ApiConfig, Routes, SyncWatch, router};
 use dlt_sinks::contract::AnySink;
 use dlt_source_memory::{DevLedger, MemoryConfig};
 
@@ -25,7 +25,7 @@ const SEED: u64 = 7;
 pub(super) struct TestApi {
     pub(super) storage: NodeStorageBackend,
     router: Router,
-    _handle: watch::Sender<Option<NodeStorageBackend>>,
+    handle: watch::Sender<Option<NodeStorageBackend>>,
     _directory: TempDir,
 }
 
@@ -80,7 +80,7 @@ impl TestApi {
         Self {
             router: router(handle.subscribe(), config_of("indexer", None)),
             storage,
-            _handle: handle,
+            handle,
             _directory: directory,
         }
     }
@@ -108,6 +108,15 @@ impl TestApi {
         let cursor = Cursor::at(&BlockHeader::from(last));
         let stored = self.storage.cursor().await.unwrap();
         self.storage.append(stored, blocks, cursor).await.unwrap();
+    }
+
+    /// The router of a node that reads a ledger.
+    pub(super) fn router_with(&self, sync: SyncWatch) -> Router {
+        let config = ApiConfig {
+            sync: Some(sync),
+            ..config_of("indexer", None)
+        };
+        router(self.handle.subscribe(), config)
     }
 
     pub(super) fn router(&self) -> Router {
@@ -163,18 +172,39 @@ pub(super) async fn send(router: &Router, method: Method, path: &str, headers: &
 
 /// Runs a test against a router whose ledger takes submissions, as `dev` has it, with the workers behind it.
 pub(super) async fn with_ledger(test: impl AsyncFnOnce(Router)) {
+    with_held_index(async |router, index| {
+        index.begin.notify_one();
+        test(router).await;
+    })
+    .await;
+}
+
+/// The index worker of a ledger that has not begun.
+#[derive(Debug, Default)]
+pub(super) struct HeldIndex {
+    /// Told when something was stored.
+    pub(super) stored: Notify,
+    /// Lets the worker begin.
+    pub(super) begin: Notify,
+}
+
+/// The same, but nothing is indexed until the test lets the worker begin.
+pub(super) async fn with_held_index(test: impl AsyncFnOnce(Router, &HeldIndex)) {
     let api = TestApi::empty().await;
     let indexer = IndexWorker::new();
     let (ledger, submissions) = DevLedger::new(indexer.progress());
     let source = MemoryConfig::new(submissions, || prism_fixtures::block_time(20));
     let mut sync = SyncWorker::new(&source);
-    let stored = Notify::new();
+    let held = HeldIndex::default();
     let handle = watch::Sender::new(Some(api.storage.clone()));
     let router = router(handle.subscribe(), config_of("dev", Some(AnySink::new(ledger))));
     tokio::select! {
-        () = test(router) => {}
-        ended = sync.run(&api.storage, &stored) => panic!("{ended:?}"),
-        ended = indexer.run(&api.storage, &stored) => panic!("{ended:?}"),
+        () = test(router, &held) => {}
+        ended = sync.run(&api.storage, &held.stored) => panic!("{ended:?}"),
+        ended = async {
+            held.begin.notified().await;
+            indexer.run(&api.storage, &held.stored).await
+        } => panic!("{ended:?}"),
     }
 }
 
@@ -184,6 +214,7 @@ fn config_of(mode: &'static str, sink: Option<AnySink>) -> ApiConfig {
         mode,
         sink,
         routes: Routes::All,
+        sync: None,
     }
 }
 

@@ -4,19 +4,24 @@ use std::collections::BTreeSet;
 
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
+use dlt_sources::contract::{Tip, TipSender};
+use node_service::sync::{SyncPhase, SyncProgress};
 use prism_fixtures::{Identity, block};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::support::{TestApi, get, without_storage};
-use crate::http::openapi;
 use crate::http::problem::Problem;
+use crate::http::{SyncWatch, openapi};
+use crate::writer::WriterState;
 
 /// Every route, as the documentation lists them.
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("get", "/1.0/identifiers/{did}"),
     ("get", "/api/1.0/identifiers/{did}"),
     ("get", "/api/_system/health"),
     ("get", "/api/_system/metadata"),
+    ("get", "/api/_system/status"),
     ("get", "/api/dids"),
     ("get", "/api/dids/{did}"),
     ("get", "/api/dids/{did}/operations"),
@@ -59,6 +64,98 @@ async fn readiness_follows_the_database() {
     assert_eq!((answer.status, answer.text()), (StatusCode::OK, "Ok"));
     api.storage.close().await;
     api.get("/readyz").await.problem(StatusCode::SERVICE_UNAVAILABLE);
+}
+
+/// A node that reads a ledger, and what is said of it.
+struct Watched {
+    router: axum::Router,
+    writer: watch::Sender<WriterState>,
+    tips: TipSender,
+    _progress: watch::Sender<SyncProgress>,
+}
+
+fn watched(api: &TestApi, max_lag: Option<u64>) -> Watched {
+    let (writer, tips) = (watch::Sender::new(WriterState::Writing), TipSender::default());
+    let progress = watch::Sender::new(SyncProgress {
+        phase: SyncPhase::CaughtUp,
+        ..SyncProgress::default()
+    });
+    let router = api.router_with(SyncWatch {
+        progress: progress.subscribe(),
+        heard: tips.subscribe(),
+        writer: writer.subscribe(),
+        max_lag,
+    });
+    Watched {
+        router,
+        writer,
+        tips,
+        _progress: progress,
+    }
+}
+
+fn tip(block: u64) -> Tip {
+    Tip {
+        slot: (block * 20).try_into().unwrap(),
+        block: block.try_into().unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn status_tells_how_far_the_node_is_below_the_tip() {
+    let api = TestApi::with_operations([&Identity::new(6, 1).create()]).await;
+    let watched = watched(&api, None);
+    let status = get(&watched.router, "/api/_system/status").await.json();
+    assert_eq!(status["tip"], Value::Null);
+    assert_eq!(status["lag"], Value::Null);
+    assert_eq!(status["seconds_since_source_spoke"], Value::Null);
+    watched.tips.tell(tip(113));
+    let status = get(&watched.router, "/api/_system/status").await.json();
+    let block = json!({"slot": 20, "block_number": 1, "block_hash": status["cursor"]["block_hash"]});
+    let expected = json!({
+        "mode": "indexer",
+        "network": "custom",
+        "cursor": block,
+        "tip": {"slot": 2_260, "block_number": 113},
+        "lag": {"blocks": 112, "seconds": 2_240},
+        "watermark": {"block_number": 1, "absn": 0, "osn": 0},
+        "last_indexed_block": block,
+        "writer": "writing",
+        "source": "caught_up",
+        "seconds_since_source_spoke": 0,
+    });
+    assert_eq!(status, expected);
+    // What was heard before another process took over is old.
+    watched.writer.send_replace(WriterState::StandingBy);
+    let status = get(&watched.router, "/api/_system/status").await.json();
+    assert_eq!(
+        (&status["tip"], &status["writer"], &status["source"]),
+        (&Value::Null, &json!("standing_by"), &Value::Null)
+    );
+    let resolver = api.get("/api/_system/status").await.json();
+    assert_eq!((&resolver["writer"], &resolver["cursor"]), (&Value::Null, &block));
+}
+
+#[tokio::test]
+async fn a_node_that_lags_too_much_is_not_ready() {
+    let api = TestApi::with_operations([&Identity::new(6, 1).create()]).await;
+    let watched = watched(&api, Some(112));
+    let unready = async || {
+        let answer = get(&watched.router, "/readyz").await;
+        answer.problem(StatusCode::SERVICE_UNAVAILABLE)
+    };
+    let detail = unready().await;
+    assert!(detail.contains("has not said yet"), "{detail}");
+    watched.tips.tell(tip(113));
+    assert_eq!(get(&watched.router, "/readyz").await.status, StatusCode::OK);
+    watched.tips.tell(tip(114));
+    let detail = unready().await;
+    assert!(
+        detail.contains("113 blocks below") && detail.contains("--max-lag is 112"),
+        "{detail}"
+    );
+    watched.writer.send_replace(WriterState::StandingBy);
+    assert_eq!(get(&watched.router, "/readyz").await.status, StatusCode::OK);
 }
 
 // edge-cases.md#o22

@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) reserved_hashes: Mutex<BTreeMap<BlockNo, BlockHash>>,
     /// How many reads of the flaw's method there were.
     reads: AtomicUsize,
+    /// What a read that was dropped has seen.
+    snapshot: Mutex<Option<Content>>,
     /// How many calls were refused.
     pub(super) refusals: AtomicUsize,
 }
@@ -119,6 +121,33 @@ impl Drop for Held<'_> {
     }
 }
 
+/// A connection that is taken as long as this is held.
+pub(super) struct Taken<'a>(&'a Shared);
+
+impl<'a> Taken<'a> {
+    pub(super) fn of(shared: &'a Shared) -> Self {
+        shared.keep_a_connection();
+        Self(shared)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.kept_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Leaves a state to the next read where the future that holds this is dropped.
+struct Snapshot<'a>(&'a Shared, Option<Content>);
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        if let Some(content) = self.1.take() {
+            *lock(&self.0.snapshot) = Some(content);
+        }
+    }
+}
+
 impl FlawedStore {
     pub(super) fn new(model: ModelStore, flaw: Flaw, shared: Arc<Shared>) -> Self {
         let opening = Opening {
@@ -174,6 +203,10 @@ impl FlawedStore {
 
     /// The state that this handle sees.
     pub(super) async fn seen(&self) -> ModelStore {
+        let snapshot = lock(&self.shared.snapshot).take();
+        if let Some(content) = snapshot {
+            return crate::lens::write::of_content(content).await;
+        }
         let Flaw::Late(_, scope) = self.flaw else {
             return self.model.clone();
         };
@@ -193,7 +226,10 @@ impl FlawedStore {
         }
         let keeps = self.flaw == Flaw::Keeps(Kept::DroppedRead(read.method()));
         let mut held = Held(keeps.then_some(&*self.shared));
+        let leaves = self.flaw == Flaw::LeavesSnapshot(read.method());
+        let mut snapshot = Snapshot(&self.shared, leaves.then(|| self.model.content().clone()));
         pause().await;
+        snapshot.1 = None;
         let reading = match self.flaw {
             Flaw::Stale(method, scope) if method == read.method() => self.remembered(read, scope).await,
             _ => self.read(read).await,

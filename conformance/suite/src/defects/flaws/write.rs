@@ -10,7 +10,7 @@ use node_storage_contract::{
 };
 use tokio::sync::MutexGuard;
 
-use super::store::{FlawedStore, Held, Shared, lock, pause};
+use super::store::{FlawedStore, Held, Shared, Taken, lock, pause};
 use super::{Between, Flaw, Kept, Method};
 use crate::model::{Content, ModelStore};
 
@@ -44,6 +44,10 @@ impl FlawedStore {
     pub(super) async fn turn_of(&self, method: Method) -> Option<MutexGuard<'_, ()>> {
         match self.flaw {
             Flaw::Race(flawed) | Flaw::DoesNotWait(flawed) if flawed == method => None,
+            Flaw::WaitsConnected(flawed) if flawed == method => {
+                let _connection = Taken::of(&self.shared);
+                Some(self.model.turn().await)
+            }
             Flaw::Keeps(Kept::DroppedWaiter(flawed)) if flawed == method => {
                 let mut held = Held(Some(&*self.shared));
                 let turn = self.model.turn().await;
