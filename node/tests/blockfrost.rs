@@ -67,6 +67,7 @@ async fn a_node_follows_a_blockfrost_and_goes_on_after_it_was_ended() {
     ];
     publish(&mock, early);
     let node = Running::start(indexer(&database, &mock.url(), &arguments));
+    node.wait_for("writing");
     database.wait_for_block(highest(early));
     node.signal(Signal::TERM);
     let outcome = node.end();
