@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use blockfrost::BlockfrostLedger;
 use db_sync::DbSyncLedger;
+use dlt_sink::{DltSink, Publication};
 use dlt_source::{DltSource, SourceConfig, SourceError, SourceEvent};
 use dlt_source_conformance::{Ability, TestLedger, source_tests};
 use dlt_source_file::{FileOptions, FileSource, Input};
@@ -141,7 +142,10 @@ impl TestLedger for MemoryLedger {
         let ledger = self.ledger.lock().unwrap().clone().unwrap();
         self.submitting.lock().unwrap().spawn(async move {
             // Is answered when the block is indexed, which nobody does here.
-            let _ = ledger.submit(operations).await;
+            let Ok(publication) = Publication::new(operations) else {
+                return;
+            };
+            let _ = ledger.submit(publication).await;
         });
         // The submission is in the queue as soon as it was polled once.
         tokio::task::yield_now().await;
@@ -218,9 +222,8 @@ async fn ledger_in_memory_is_not_read_again_from_elsewhere() {
     let store = AnyStore::new(Model::default().open(Network::Custom, Access::Read).await.unwrap());
     let mut source = config.open(None, store.clone()).await.unwrap();
     let submitting = tokio::spawn(async move {
-        ledger
-            .submit(vec![Identity::new(1, 1).create().bytes.try_into().unwrap()])
-            .await
+        let operations = vec![Identity::new(1, 1).create().bytes.try_into().unwrap()];
+        ledger.submit(Publication::new(operations).unwrap()).await
     });
     let last = loop {
         if let SourceEvent::Blocks { cursor, .. } = source.next().await.unwrap() {
