@@ -33,15 +33,16 @@ pub(crate) struct Observation {
     pub(crate) found_dids: Vec<ListedDid>,
 }
 
-/// Numbers of the blocks that have operations, and of those around them and above the cursor: where a refused block could have left
+/// Numbers of the blocks that have operations, and of those around them, at the beginning and above the cursor: where a refused block could have left
 /// its header behind.
 fn numbers_to_ask(operations: &[OperationRecord], cursor: Option<Cursor>) -> BTreeSet<BlockNo> {
     let above = cursor.map_or(0, |cursor| cursor.block.get());
     let stored = operations.iter().map(|record| record.operation.position.block.get());
     stored
         .chain(cursor.map(|cursor| cursor.block.get()))
-        .flat_map(|number| number.saturating_sub(1)..=number.saturating_add(1))
-        .chain(above..above.saturating_add(4))
+        .flat_map(|number| number.saturating_sub(2)..=number.saturating_add(2))
+        .chain(0..16)
+        .chain(above..above.saturating_add(12))
         .filter_map(|number| BlockNo::try_from(number).ok())
         .collect()
 }

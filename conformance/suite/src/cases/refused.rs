@@ -15,8 +15,8 @@ use crate::lens::refusals::{accepted, base, otherwise, refusals, refusals_from, 
 use crate::lens::write::Write;
 use crate::streams::short;
 
-/// More often than a pool has connections, where nobody has asked for more.
-const OFTEN: usize = 20;
+/// More often than any pool has connections.
+const OFTEN: usize = 50;
 
 /// Each takes several connections where there is a pool.
 const OPENINGS: usize = 30;

@@ -67,6 +67,8 @@ pub enum Flaw {
     #[doc(hidden)]
     LeavesSnapshot(&'static str),
     #[doc(hidden)]
+    WatermarkLater,
+    #[doc(hidden)]
     LowersCursor,
     #[doc(hidden)]
     NamesInTurn,
@@ -256,7 +258,7 @@ impl Flaw {
             flaws.push(Self::Keeps(Kept::DroppedWaiter(method)));
         }
         flaws.extend([999, 32_767].map(Self::ChecksFirstIds));
-        flaws.extend([Self::LowersCursor, Self::NamesInTurn]);
+        flaws.extend([Self::WatermarkLater, Self::LowersCursor, Self::NamesInTurn]);
         for origin in Origin::ALL {
             flaws.extend(Part::ALL.map(|part| Self::BlindTo(part, origin)));
         }
@@ -291,7 +293,7 @@ impl Flaw {
             Self::Narrow(_) | Self::CutsValues(_) => 5,
             Self::Race(_) | Self::JudgedEarly(_) | Self::BlindToExpected(..) | Self::LowersCursor => 6,
             Self::LosesLastOf(..) | Self::BlindTo(..) | Self::ChecksFirstIds(_) | Self::NamesInTurn => 1,
-            Self::BlindToEntry(_) => 7,
+            Self::BlindToEntry(_) | Self::WatermarkLater => 7,
         }
     }
 
@@ -340,6 +342,7 @@ impl fmt::Display for Flaw {
             Self::Reserves(method, Reserved::Hashes) => {
                 write!(f, "{} that is refused keeps the hashes of its blocks", method.name())
             }
+            Self::WatermarkLater => f.write_str("index commits its entries, and then the watermark"),
             Self::LowersCursor => f.write_str("load that ends below the cursor, without a block, lowers it"),
             Self::NamesInTurn => f.write_str("append names another one of several known transactions each time"),
             Self::Keeps(Kept::DroppedWaiter(method)) => {

@@ -89,16 +89,13 @@ impl<'a> Trial<'a> {
             };
             let found = call.ask(store).await;
             must_be_none(difference(&answer, &found, is_one_contradiction))?;
-            if !matches!(call, Call::Read(_) | Call::BackUp) {
-                // Another handle sees what this one has written, and what was opened just now what was written before.
-                let other = if matches!(call, Call::Reopen) {
-                    handles.writer(self.taken)
-                } else {
-                    handles.reader(self.taken + 1)
-                };
-                let found = observe(other).await;
-                must_be_none(first_difference(&self.expected, &found))?;
-            }
+            // Another handle sees what this one has written, and what was opened just now what was written before.
+            let other = if matches!(call, Call::Reopen) {
+                handles.writer(self.taken)
+            } else {
+                handles.reader(self.taken + 1)
+            };
+            must_be_none(first_difference(&self.expected, &observe(other).await))?;
             match (call, answer) {
                 (Call::BackUp, Ok(Answer::Archive(archive))) => self.base = Some(archive),
                 (Call::Move, _) => return self.move_out_of(handles.reader(self.taken)).await.map(Some),

@@ -2,7 +2,7 @@
 
 use node_storage_contract::{BlockNo, Cursor, LedgerBound, OperationPosition, PageLimit, Result};
 
-use super::store::{FlawedStore, pause};
+use super::store::{FlawedStore, lock, pause};
 use super::{Flaw, LISTINGS};
 use crate::lens::read::{Read, Reading};
 
@@ -45,6 +45,13 @@ impl FlawedStore {
                 pause().await;
                 let after = read.ask(&self.seen().await).await?;
                 Ok(torn(before, after))
+            }
+            Flaw::WatermarkLater if is_its_own("indexer_state") => {
+                let earlier = lock(&self.shared.watermark_of).clone();
+                match earlier {
+                    Some(content) => read.ask(&crate::lens::write::of_content(content).await).await,
+                    None => read.ask(&seen).await,
+                }
             }
             Flaw::InBatches(method, rows) if is_its_own(method) => self.read_in_batches(read, rows).await,
             Flaw::Narrow(method) if is_its_own(method) => {

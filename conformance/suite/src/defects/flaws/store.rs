@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) reserved_hashes: Mutex<BTreeMap<BlockNo, BlockHash>>,
     /// How many reads of the flaw's method there were.
     reads: AtomicUsize,
+    /// The state whose watermark is still answered.
+    pub(super) watermark_of: Mutex<Option<Content>>,
     /// What a read that was dropped has seen.
     snapshot: Mutex<Option<Content>>,
     /// How many calls were refused.

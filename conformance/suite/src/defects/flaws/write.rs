@@ -114,6 +114,12 @@ impl FlawedStore {
                     pause().await;
                 }
             }
+            Flaw::WatermarkLater if method == Method::Index => {
+                *lock(&self.shared.watermark_of) = Some(before.clone());
+                *self.model.content() = after.clone();
+                pause().await;
+                *lock(&self.shared.watermark_of) = None;
+            }
             Flaw::Race(flawed) if flawed == method => pause().await,
             Flaw::Late(flawed, scope) if flawed == method => {
                 self.hold_back(scope, after);
