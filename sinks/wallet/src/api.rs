@@ -1,6 +1,5 @@
 //! The requests to cardano-wallet, each once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use did_prism::digest::TransactionId;
@@ -8,8 +7,6 @@ use dlt_sink::SubmitError;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -73,7 +70,9 @@ impl Api {
             .pool_max_idle_per_host(0)
             .http1_only()
             .connect_timeout(options.limits.connect)
-            .tls_backend_preconfigured(tls().map_err(|error| format!("TLS is not to be had: {error}"))?)
+            .tls_backend_preconfigured(
+                trusted_tls::client_config().map_err(|error| format!("TLS is not to be had: {error}"))?,
+            )
             .build()
             .map_err(|error| error.without_url().to_string())?;
         Ok(Self { http, options })
@@ -254,19 +253,4 @@ fn describe(error: reqwest::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// TLS with the certificates that the platform trusts. Where it has none, as in an empty container, those that browsers trust.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = match builder.clone().with_platform_verifier() {
-        Ok(builder) => builder,
-        Err(error) => {
-            tracing::debug!("certificates of the platform: {error}");
-            let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-            builder.with_root_certificates(roots)
-        }
-    };
-    Ok(builder.with_no_client_auth())
 }

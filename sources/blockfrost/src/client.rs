@@ -1,7 +1,6 @@
 //! Requests to Blockfrost, and what its status codes mean.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,8 +9,6 @@ use node_storage_contract::{BlockNo, Network};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Response, StatusCode};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::BlockfrostOptions;
@@ -348,24 +345,11 @@ fn http(options: &BlockfrostOptions) -> Result<reqwest::Client, String> {
         .connect_timeout(limits.connect)
         .read_timeout(limits.read)
         .timeout(limits.answer)
-        .tls_backend_preconfigured(tls().map_err(|error| format!("TLS is not to be had: {error}"))?)
+        .tls_backend_preconfigured(
+            trusted_tls::client_config().map_err(|error| format!("TLS is not to be had: {error}"))?,
+        )
         .build()
         .map_err(|error| error.without_url().to_string())
-}
-
-/// TLS with the certificates that the platform trusts. Where it has none, as in an empty container, those that browsers trust.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = match builder.clone().with_platform_verifier() {
-        Ok(builder) => builder,
-        Err(error) => {
-            tracing::debug!("certificates of the platform: {error}");
-            let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-            builder.with_root_certificates(roots)
-        }
-    };
-    Ok(builder.with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -1,29 +1,12 @@
 //! A look at Blockfrost: what follows the cursor.
 
-use dlt_source::{SourceError, TipSender};
-use node_storage_contract::{BlockNo, Cursor, PublishedBlock};
+use dlt_source::{Look, Page, SourceError, TipSender};
+use node_storage_contract::{BlockNo, Cursor};
 
 use crate::answer::ChainBlock;
 use crate::blocks::blocks;
 use crate::client::Client;
 use crate::listing::{Place, changed, find, read};
-
-/// What a look found.
-#[derive(Debug)]
-pub(crate) enum Look {
-    /// More of the ledger.
-    Page(Page),
-    /// Nothing is confirmed above the cursor.
-    Nothing,
-}
-
-/// Whole blocks, all that have operations up to `end`.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) blocks: Vec<PublishedBlock>,
-    /// The last block that was read completely.
-    pub(crate) end: Cursor,
-}
 
 /// Looks at what follows `after`, and tells how high Blockfrost is. `place` is where reading goes on in the list, if that is known.
 ///

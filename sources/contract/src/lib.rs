@@ -7,11 +7,13 @@
 mod batch;
 mod error;
 mod kind;
+mod looking;
 mod source;
 mod tip;
 
 pub use batch::{BatchLimits, BlockBatch};
 pub use error::SourceError;
 pub use kind::{DEFAULT_CONFIRMATION_BLOCKS, SourceConfig, SourceKind, SourceSettings};
+pub use looking::{Look, Looker, LookingSource, Page};
 pub use source::{AnySource, DltSource, SourceEvent};
 pub use tip::{Heard, Tip, TipSender};

@@ -1,7 +1,7 @@
 //! The statements, and the look at db-sync that they make up.
 
-use dlt_source::{SourceError, TipSender};
-use node_storage_contract::{Cursor, Network, PublishedBlock};
+use dlt_source::{Look, Page, SourceError, TipSender};
+use node_storage_contract::{Cursor, Network};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection, Row};
 
@@ -50,23 +50,6 @@ pub(crate) const PAGE: &str = "\
     CROSS JOIN LATERAL (SELECT bytes, json FROM tx_metadata WHERE tx_id = t.id AND key = 21325 OFFSET 0) m \
     WHERE b.block_no > $1 AND b.block_no <= $2 \
     ORDER BY b.block_no, t.block_index LIMIT $3";
-
-/// What a look found.
-#[derive(Debug)]
-pub(crate) enum Look {
-    /// More of the ledger.
-    Page(Page),
-    /// Nothing is confirmed above the cursor.
-    Nothing,
-}
-
-/// Whole blocks, all that have operations up to `end`.
-#[derive(Debug)]
-pub(crate) struct Page {
-    pub(crate) blocks: Vec<PublishedBlock>,
-    /// The last block that was read completely.
-    pub(crate) end: Cursor,
-}
 
 /// Why a look failed.
 #[derive(Debug)]
