@@ -116,7 +116,7 @@ pub struct IndexerState {
     pub watermark: Option<OperationPosition>,
     /// Position of the highest stored operation.
     pub last_stored: Option<OperationPosition>,
-    /// The highest stored block whose operations all stand at or below the watermark.
+    /// The highest stored block whose operations all stand at or below the watermark; `None` while there is no such block.
     pub last_indexed_block: Option<BlockHeader>,
 }
 

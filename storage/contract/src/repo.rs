@@ -157,16 +157,21 @@ pub trait DltCursorRepo {
 /// Closing or dropping one handle harms no other.
 ///
 /// A write that waits for another one does not block its thread meanwhile: the other may need the thread to end. It may give up
-/// after a time-out, and then answers `Busy`. A read waits for no write, however many
-/// writes wait for each other: those that wait leave connections to the reads.
+/// after a time-out of its own, which is ten seconds or longer, and then answers `Busy`: never `Unavailable`, which says that the
+/// database is out of reach. A read waits for no write, however many writes wait for each other: those that wait leave
+/// connections to the reads.
 ///
 /// Clones are one opening; whether a store can be opened to write twice at once is left open: a backend may answer `Busy`.
 ///
 /// A call that is refused, or whose future is dropped, leaves nothing behind: no change, no lock and no connection, not for a
-/// later opening either. A dropped write has happened as a whole or not at all.
+/// later opening either. An opening is such a call too. A dropped write has happened as a whole or not at all. A server may
+/// still be at its commit when the future is dropped; but no later than the next write is acknowledged, it is decided: a
+/// backend keeps no write to carry it out afterwards.
 ///
-/// One that was opened to read answers `ReadOnly` to every write, to one that would change nothing too. To a call that contradicts itself it may answer `Conflict`
-/// instead: whether the call or the access is judged first is left open, and either way nothing changes.
+/// One that was opened to read answers `ReadOnly` to every write, to one that would change nothing too, and to a load without
+/// asking its source. To a call that contradicts itself it may answer `Conflict` instead: whether the call or the access is
+/// judged first is left open, and either way nothing changes. What is stored is not judged: it never answers `CursorMoved` or
+/// `BoundMismatch`. A store that nobody has opened to write belongs to no network, and is empty to those who read it.
 pub trait NodeStorage:
     RawOperationRepo + IndexedOperationRepo + IndexerStateRepo + DltCursorRepo + Clone + Send + Sync + 'static
 {

@@ -13,7 +13,7 @@ impl DltCursorRepo for PostgresDb {
             CursorRow,
             "SELECT slot, block_number, block_hash FROM dlt_cursor WHERE singleton = 1"
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.connections)
         .await
         .map_err(classify)?
         .try_into()
@@ -31,7 +31,7 @@ impl DltCursorRepo for PostgresDb {
 
     async fn network(&self) -> Result<Option<Network>> {
         sqlx::query_scalar!("SELECT name FROM network WHERE singleton = 1")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.connections)
             .await
             .map_err(classify)?
             .map(|name| {

@@ -58,7 +58,7 @@ impl IndexedOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.connections)
         .await
         .map_err(classify)?
         .into_iter()
@@ -90,7 +90,7 @@ impl IndexedOperationRepo for PostgresDb {
             "#,
             &hashes as &[&[u8]],
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.connections)
         .await
         .map_err(classify)?
         .into_iter()
@@ -104,7 +104,7 @@ impl IndexedOperationRepo for PostgresDb {
             "SELECT did, block_number, absn, osn FROM listed_did WHERE did = $1",
             did.as_slice(),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.connections)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -127,7 +127,7 @@ impl IndexedOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.connections)
         .await
         .map_err(classify)?
         .into_iter()

@@ -57,7 +57,7 @@ impl IndexerStateRepo for PostgresDb {
             LEFT JOIN last_block ON TRUE
             "#
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.connections)
         .await
         .map_err(classify)?;
         let block = match (row.block_number, row.slot, row.block_hash, row.block_time) {

@@ -19,8 +19,9 @@ pub use open::PostgresOptions;
 
 use std::sync::Arc;
 
+use node_storage_connections::{Connections, Transaction};
 use node_storage_contract::{Access, Result, StorageError};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Begins a transaction that writes: after waiting for a lock, each statement must see what the writer before has committed,
@@ -30,7 +31,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// A store in a PostgreSQL database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct PostgresDb {
-    pool: PgPool,
+    connections: Connections<Postgres>,
     /// Lets half of the connections write at a time, so that reads find one however many writes wait for each other.
     writers: Arc<Semaphore>,
     access: Access,
@@ -39,7 +40,7 @@ pub struct PostgresDb {
 impl PostgresDb {
     /// Begins a transaction that writes, and the permit that it needs as long as it goes on. What it locks first decides who goes first: the cursor's row for blocks and cursor
     /// moves, the watermark's for index batches.
-    async fn begin_write(&self) -> Result<(OwnedSemaphorePermit, Transaction<'static, Postgres>)> {
+    async fn begin_write(&self) -> Result<(OwnedSemaphorePermit, Transaction<Postgres>)> {
         self.must_be_to_write()?;
         // It is never closed.
         let permit = Arc::clone(&self.writers).acquire_owned().await;
@@ -47,15 +48,14 @@ impl PostgresDb {
             retryable: false,
             detail: "the store was closed".to_owned(),
         })?;
-        let transaction = self.pool.begin_with(BEGIN).await.map_err(error::classify)?;
+        let transaction = self.connections.begin_with(BEGIN).await.map_err(error::classify)?;
         Ok((permit, transaction))
     }
 
-    /// A connection that does not go back to the pool, for a write that leaves it unusable where it is interrupted.
+    /// A connection that does not go back to the others, for a write that leaves it unusable where it is interrupted.
     async fn connection_to_write(&self) -> Result<PgConnection> {
         self.must_be_to_write()?;
-        let connection = self.pool.acquire().await.map_err(error::classify)?;
-        Ok(connection.detach())
+        self.connections.take().await.map_err(error::classify)
     }
 
     fn must_be_to_write(&self) -> Result<()> {
@@ -68,6 +68,6 @@ impl PostgresDb {
 
     /// Closes the connections. Reads and writes that have begun end first.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }

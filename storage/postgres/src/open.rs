@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use node_storage_connections::Connections;
 use node_storage_contract::{Access, DltCursorRepo, Network, Result, StorageError};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -93,24 +94,29 @@ impl PostgresDb {
     /// not this program's, `WrongNetwork` for a store of another network.
     pub async fn open(options: &PostgresOptions, network: Network, access: Access) -> Result<Self> {
         reach(options).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.connect_timeout)
-            .connect_lazy_with(options.connect.clone());
+        let connections = Connections::new(
+            options.connect.clone(),
+            options.max_connections,
+            options.connect_timeout,
+        );
         let writers = usize::try_from(options.max_connections / 2).unwrap_or(Semaphore::MAX_PERMITS);
         let writers = Arc::new(Semaphore::new(writers.clamp(1, Semaphore::MAX_PERMITS)));
-        let store = Self { pool, writers, access };
+        let store = Self {
+            connections,
+            writers,
+            access,
+        };
         store.prepare(network).await?;
         Ok(store)
     }
 
     /// Brings the schema up to date where that is asked for, and checks or fills the network.
     async fn prepare(&self, network: Network) -> Result<()> {
-        match schema::check(&self.pool).await {
+        match schema::check(&self.connections).await {
             Err(StorageError::Migration(error))
                 if error.is_mended_by_migrating() && self.access == (Access::Write { migrate: true }) =>
             {
-                schema::migrate(&self.pool).await?;
+                schema::migrate(&self.connections).await?;
             }
             checked => checked?,
         }
@@ -120,7 +126,7 @@ impl PostgresDb {
                 "INSERT INTO network (singleton, name) VALUES (1, $1) ON CONFLICT DO NOTHING",
                 network.name()
             )
-            .execute(&self.pool)
+            .execute(&self.connections)
             .await
             .map_err(classify)?;
         }
@@ -135,7 +141,7 @@ impl PostgresDb {
 
     /// Whether the database answers and its schema is this program's.
     pub async fn check_ready(&self) -> Result<()> {
-        schema::check(&self.pool).await
+        schema::check(&self.connections).await
     }
 }
 

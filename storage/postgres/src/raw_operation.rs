@@ -98,7 +98,7 @@ impl RawOperationRepo for PostgresDb {
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
-        // Who is dropped within a COPY leaves a connection that nobody can use again, so this one is not the pool's.
+        // Who is dropped within a COPY leaves a connection that nobody can use again, so this one does not go back to the others.
         let mut connection = self.connection_to_write().await?;
         let loaded = load(&mut connection, onto, source).await;
         // What was not committed is rolled back, and what was is not lost if closing fails.
@@ -112,7 +112,7 @@ impl RawOperationRepo for PostgresDb {
             "SELECT block_number, slot, block_hash, block_time FROM block WHERE block_number = $1",
             i64::from(number),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.connections)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -138,7 +138,7 @@ impl RawOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.connections)
         .await
         .map_err(classify)?
         .into_iter()
@@ -153,7 +153,7 @@ impl RawOperationRepo for PostgresDb {
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
         // One server for both statements, however connections are pooled: another one may not have come as far.
-        let mut transaction = self.pool.begin().await.map_err(classify)?;
+        let mut transaction = self.connections.begin().await.map_err(classify)?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -172,6 +172,7 @@ impl RawOperationRepo for PostgresDb {
         .await
         .map_err(classify)?;
         let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
+            transaction.commit().await.map_err(classify)?;
             return Ok(Vec::new());
         };
         // Each once for all of its operations, instead of once a row. Those of whole blocks, of which there are few more. Both
@@ -213,7 +214,7 @@ impl RawOperationRepo for PostgresDb {
             "#,
             id.as_slice(),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.connections)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -233,7 +234,7 @@ impl RawOperationRepo for PostgresDb {
             "#,
             id.as_slice(),
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.connections)
         .await
         .map_err(classify)?
         .into_iter()
@@ -243,8 +244,10 @@ impl RawOperationRepo for PostgresDb {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        let mut connection = self.pool.acquire().await.map_err(classify)?;
-        read_bound(&mut connection).await
+        let mut connection = self.connections.lend().await.map_err(classify)?;
+        let bound = read_bound(&mut connection).await?;
+        connection.settled();
+        Ok(bound)
     }
 }
 

@@ -20,8 +20,9 @@ pub use open::SqliteOptions;
 
 use std::sync::Arc;
 
+use node_storage_connections::{Connections, Transaction};
 use node_storage_contract::{Result, StorageError};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::Sqlite;
 
 use lock_file::LockFile;
 
@@ -29,29 +30,33 @@ use lock_file::LockFile;
 #[derive(Debug, Clone)]
 pub struct SqliteDb {
     writer: Option<Writer>,
-    reader: SqlitePool,
+    reader: Connections<Sqlite>,
 }
 
 /// The one connection that writes, and the lock file that makes this process the only one to have such a connection.
 #[derive(Debug, Clone)]
 struct Writer {
-    pool: SqlitePool,
+    connection: Connections<Sqlite>,
     _lease: Arc<LockFile>,
 }
 
 impl SqliteDb {
     /// Begins a transaction that writes, behind any other.
-    async fn begin_write(&self) -> Result<Transaction<'static, Sqlite>> {
+    async fn begin_write(&self) -> Result<Transaction<Sqlite>> {
         let writer = self.writer.as_ref().ok_or(StorageError::ReadOnly)?;
         // Without IMMEDIATE, a transaction that reads first could fail when it turns to writing.
-        writer.pool.begin_with("BEGIN IMMEDIATE").await.map_err(error::classify)
+        writer
+            .connection
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(error::classify)
     }
 
     /// Closes the connections. Reads and writes that have begun end first.
     pub async fn close(&self) {
         self.reader.close().await;
         if let Some(writer) = &self.writer {
-            writer.pool.close().await;
+            writer.connection.close().await;
         }
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use node_storage_connections::Connections;
 use node_storage_contract::{Access, DltCursorRepo, Network, Result, StorageError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::classify;
@@ -85,22 +86,22 @@ impl SqliteDb {
         let writer = lease.map(|lease| Writer {
             // Rows and cursor commit together and can be read from the ledger again. NORMAL may lose the last commits when the
             // power fails, never a part of one, so it is safe here and spares a sync for each commit.
-            pool: SqlitePoolOptions::new()
-                .max_connections(1)
-                .acquire_timeout(options.patience * 3)
-                .connect_lazy_with(
-                    options
-                        .connect()
-                        .journal_mode(SqliteJournalMode::Wal)
-                        .synchronous(SqliteSynchronous::Normal),
-                ),
+            connection: Connections::new(
+                options
+                    .connect()
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Normal),
+                1,
+                options.patience * 3,
+            ),
             _lease: Arc::new(lease),
         });
-        let reader = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(options.patience)
+        let reader = Connections::new(
             // Rows come from a thread of SQLite's own. Where a page of a backup fits, the two wait for each other less.
-            .connect_lazy_with(options.connect().read_only(true).row_buffer_size(1_000));
+            options.connect().read_only(true).row_buffer_size(1_000),
+            READERS,
+            options.patience,
+        );
         let store = Self { writer, reader };
         store.prepare(network, access).await?;
         Ok(store)
@@ -109,14 +110,14 @@ impl SqliteDb {
     /// Brings the schema up to date where that is asked for, and checks or fills the network.
     async fn prepare(&self, network: Network, access: Access) -> Result<()> {
         let checked = match &self.writer {
-            Some(writer) => schema::check(&writer.pool).await,
+            Some(writer) => schema::check(&writer.connection).await,
             None => schema::check(&self.reader).await,
         };
         match (checked, &self.writer) {
             (Err(StorageError::Migration(error)), Some(writer))
                 if error.is_mended_by_migrating() && access == (Access::Write { migrate: true }) =>
             {
-                schema::migrate(&writer.pool).await?;
+                schema::migrate(&writer.connection).await?;
             }
             (checked, _) => checked?,
         }
@@ -125,7 +126,7 @@ impl SqliteDb {
                 "INSERT INTO network (singleton, name) VALUES (1, ?1) ON CONFLICT DO NOTHING",
                 network.name()
             )
-            .execute(&writer.pool)
+            .execute(&writer.connection)
             .await
             .map_err(classify)?;
         }

@@ -162,7 +162,7 @@ impl RawOperationRepo for SqliteDb {
         limit: PageLimit,
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
-        let mut connection = self.reader.acquire().await.map_err(classify)?;
+        let mut connection = self.reader.lend().await.map_err(classify)?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -181,6 +181,7 @@ impl RawOperationRepo for SqliteDb {
         .await
         .map_err(classify)?;
         let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
+            connection.settled();
             return Ok(Vec::new());
         };
         // Each once for all of its operations, instead of once a row. Those of whole blocks, of which there are few more.
@@ -204,6 +205,7 @@ impl RawOperationRepo for SqliteDb {
         .fetch_all(&mut *connection)
         .await
         .map_err(classify)?;
+        connection.settled();
         published(operations, transactions)
     }
 
@@ -248,8 +250,10 @@ impl RawOperationRepo for SqliteDb {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        let mut connection = self.reader.acquire().await.map_err(classify)?;
-        read_bound(&mut connection).await
+        let mut connection = self.reader.lend().await.map_err(classify)?;
+        let bound = read_bound(&mut connection).await?;
+        connection.settled();
+        Ok(bound)
     }
 }
 

@@ -1,0 +1,119 @@
+//! A connection for the time of one call.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{Connection, Database};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::Connections;
+
+/// A connection for the time of one call. Dropping it gives it back.
+///
+/// One whose call came to its end, as [`Lent::settled`] says, goes back at once. Any other is waited for in the background,
+/// until it has read what the server still sends and has rolled back what was begun.
+pub struct Lent<DB: Database> {
+    /// `None` from the moment on that it goes back or away.
+    parts: Option<Parts<DB>>,
+    settled: bool,
+}
+
+struct Parts<DB: Database> {
+    home: Connections<DB>,
+    connection: DB::Connection,
+    made: Instant,
+    permit: OwnedSemaphorePermit,
+}
+
+impl<DB: Database> Lent<DB> {
+    pub(crate) fn new(
+        home: Connections<DB>,
+        connection: DB::Connection,
+        made: Instant,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            parts: Some(Parts {
+                home,
+                connection,
+                made,
+                permit,
+            }),
+            settled: false,
+        }
+    }
+
+    /// Gives the connection back. The call came to its end: every answer was read, and no transaction is open.
+    pub fn settled(mut self) {
+        self.settle();
+    }
+
+    /// Says that the call came to its end: the connection goes back as it is once this value is dropped.
+    pub(crate) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    /// Drops the connection, which is lost.
+    pub(crate) fn discard(mut self) {
+        self.parts = None;
+    }
+}
+
+impl<DB: Database> Parts<DB> {
+    fn give_back(self) {
+        self.home.take_back(self.connection, self.made);
+        // Only now may the next call look for it.
+        drop(self.permit);
+    }
+}
+
+impl<DB: Database> Drop for Lent<DB> {
+    fn drop(&mut self) {
+        let Some(mut parts) = self.parts.take() else {
+            return;
+        };
+        if self.settled {
+            parts.give_back();
+        } else if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                // What the driver has put off goes out with it: the rollback of a transaction that was dropped.
+                match parts.connection.ping().await {
+                    Ok(()) => parts.give_back(),
+                    Err(_) => parts.home.drop_idle(),
+                }
+            });
+        }
+    }
+}
+
+impl<DB: Database> Deref for Lent<DB> {
+    type Target = DB::Connection;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the parts leave with the value itself: by drop or discard"
+    )]
+    fn deref(&self) -> &Self::Target {
+        &self.parts.as_ref().expect("a connection that is lent").connection
+    }
+}
+
+impl<DB: Database> DerefMut for Lent<DB> {
+    #[expect(
+        clippy::expect_used,
+        reason = "the parts leave with the value itself: by drop or discard"
+    )]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.parts.as_mut().expect("a connection that is lent").connection
+    }
+}
+
+impl<DB: Database> fmt::Debug for Lent<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent")
+            .field("settled", &self.settled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,239 @@
+//! Connections to one database, lent for one call each.
+//!
+//! sqlx's own pool asks a connection whether it is still there before it lends it and again when it comes back. That makes three
+//! exchanges of one. Here a call is one exchange: a connection that ended its call goes back as it is, and one that has just
+//! been used is lent unasked. What that may miss, a connection lost since, is met where it shows: a read, and the beginning of
+//! a transaction, is sent once more on another connection. Neither has changed anything.
+
+mod executor;
+mod lent;
+mod transaction;
+
+pub use lent::Lent;
+pub use transaction::Transaction;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sqlx::{ConnectOptions, Connection, Database, Error};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// A connection that nobody has used for this long is asked before it is lent: a proxy or a server may have cut it meanwhile.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+/// How long it may take to answer that.
+const ANSWER: Duration = Duration::from_secs(2);
+/// A connection that nobody has used for this long is closed.
+const IDLE: Duration = Duration::from_mins(10);
+/// A connection is closed at this age: a server's process grows with what it has seen.
+const LIFETIME: Duration = Duration::from_mins(30);
+/// Between attempts to reach a server that refuses connections just now.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The options by which a database is connected to.
+pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// Connections to one database, made when they are needed. Clones share them.
+///
+/// As an [`Executor`](sqlx::Executor) it reads: a statement whose connection was lost before the first row came is sent once
+/// more. Statements that write take a connection by [`Connections::lend`].
+pub struct Connections<DB: Database>(Arc<Shared<DB>>);
+
+struct Shared<DB: Database> {
+    options: Options<DB>,
+    /// One for each connection that may be lent at a time.
+    permits: Arc<Semaphore>,
+    most: u32,
+    patience: Duration,
+    idle: Mutex<Vec<Idle<DB>>>,
+    closed: AtomicBool,
+}
+
+struct Idle<DB: Database> {
+    connection: DB::Connection,
+    made: Instant,
+    since: Instant,
+}
+
+impl<DB: Database> Connections<DB> {
+    /// At most `most` connections (one at least) at a time. Whoever needs one waits for it for `patience`, connecting included.
+    pub fn new(options: Options<DB>, most: u32, patience: Duration) -> Self {
+        let most = most.max(1);
+        let permits = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared {
+            options,
+            permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            most,
+            patience,
+            idle: Mutex::new(Vec::new()),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    /// A connection for one call.
+    ///
+    /// # Errors
+    /// `PoolTimedOut` where none becomes free in time, `PoolClosed` after [`Connections::close`], and what connecting answers.
+    pub async fn lend(&self) -> Result<Lent<DB>, Error> {
+        let deadline = Instant::now() + self.0.patience;
+        let permit = self.permit(deadline).await?;
+        let connection = self.at_hand(deadline).await?;
+        Ok(self.lent(connection, permit))
+    }
+
+    /// A connection that does not come back, for a call that may leave it unusable. Another one may be lent in its place.
+    ///
+    /// # Errors
+    /// As [`Connections::lend`].
+    pub async fn take(&self) -> Result<DB::Connection, Error> {
+        let deadline = Instant::now() + self.0.patience;
+        let _permit = self.permit(deadline).await?;
+        let (connection, _made) = self.at_hand(deadline).await?;
+        Ok(connection)
+    }
+
+    /// A connection made now, after one was lost: the others at hand were most likely lost with it.
+    async fn lend_in_place_of_lost(&self) -> Result<Lent<DB>, Error> {
+        self.drop_idle();
+        let deadline = Instant::now() + self.0.patience;
+        let permit = self.permit(deadline).await?;
+        let connection = self.connect_until(deadline).await?;
+        Ok(self.lent(connection, permit))
+    }
+
+    /// Closes the connections. Calls that have begun end first; later ones answer `PoolClosed`.
+    pub async fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        // Fails only where another call has closed everything already.
+        if let Ok(_all) = self.0.permits.acquire_many(self.0.most).await {
+            self.0.permits.close();
+            let idle = std::mem::take(&mut *self.idle());
+            for Idle { connection, .. } in idle {
+                // There is nothing to do about a server that does not say good-bye.
+                let _ = connection.close().await;
+            }
+        }
+    }
+
+    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        self.must_be_open()?;
+        let permit = timeout_at(deadline, Arc::clone(&self.0.permits).acquire_owned()).await;
+        let permit = permit
+            .map_err(|_| Error::PoolTimedOut)?
+            .map_err(|_| Error::PoolClosed)?;
+        // It may have been closed while this call waited.
+        self.must_be_open()?;
+        Ok(permit)
+    }
+
+    fn must_be_open(&self) -> Result<(), Error> {
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(Error::PoolClosed);
+        }
+        Ok(())
+    }
+
+    /// The connection that was used last and is still there, or a new one.
+    async fn at_hand(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
+        while let Some(idle) = self.pop() {
+            if let Some(connection) = still_there::<DB>(idle).await {
+                return Ok(connection);
+            }
+        }
+        self.connect_until(deadline).await
+    }
+
+    async fn connect_until(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
+        loop {
+            let attempt = timeout_at(deadline, self.0.options.connect()).await;
+            match attempt.map_err(|_| Error::PoolTimedOut)? {
+                Err(error) if passes(&error) && Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
+                answer => return answer.map(|connection| (connection, Instant::now())),
+            }
+        }
+    }
+
+    fn lent(&self, (connection, made): (DB::Connection, Instant), permit: OwnedSemaphorePermit) -> Lent<DB> {
+        Lent::new(self.clone(), connection, made, permit)
+    }
+
+    fn pop(&self) -> Option<Idle<DB>> {
+        self.idle().pop()
+    }
+
+    /// Takes a connection back that has ended its call.
+    fn take_back(&self, connection: DB::Connection, made: Instant) {
+        let now = Instant::now();
+        let mut idle = self.idle();
+        // The one that was used last is lent first, so those that nobody needs any more are the first ones.
+        let unused = idle.iter().take_while(|idle| now - idle.since > IDLE).count();
+        idle.drain(..unused);
+        if now - made < LIFETIME {
+            idle.push(Idle {
+                connection,
+                made,
+                since: now,
+            });
+        }
+    }
+
+    /// Drops the connections that nobody uses: where one was lost, the others most often are too.
+    fn drop_idle(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<DB>>> {
+        // No call under this lock can leave the list half changed.
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection, if it was used just now or answers.
+async fn still_there<DB: Database>(idle: Idle<DB>) -> Option<(DB::Connection, Instant)> {
+    let Idle {
+        mut connection,
+        made,
+        since,
+    } = idle;
+    if since.elapsed() < ASK_AFTER {
+        return Some((connection, made));
+    }
+    let answer = timeout(ANSWER, connection.ping()).await;
+    matches!(answer, Ok(Ok(()))).then_some((connection, made))
+}
+
+/// Whether an error says that the connection is lost, and nothing of the statement.
+fn lost(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::WorkerCrashed => true,
+        // 57P01 admin_shutdown, 57P02 crash_shutdown: the server's last words on a connection.
+        Error::Database(error) => error.code().is_some_and(|code| code == "57P01" || code == "57P02"),
+        _ => false,
+    }
+}
+
+/// Whether connecting may succeed a moment later.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        Error::Database(error) => error.is_transient_in_connect_phase(),
+        _ => false,
+    }
+}
+
+impl<DB: Database> Clone for Connections<DB> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<DB: Database> fmt::Debug for Connections<DB> {
+    /// Never shows the options, which may have a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections")
+            .field("most", &self.0.most)
+            .finish_non_exhaustive()
+    }
+}
