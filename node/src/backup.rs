@@ -1,14 +1,12 @@
 //! `backup`: everything that the ledger published, in one file.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, IsTerminal};
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::BufWriter;
+use std::path::Path;
 
 use node_storage::contract::{Access, Network};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use node_storage_archive::{BackupOptions, BaseArchive, Compression, Summary, backup};
-use tempfile::NamedTempFile;
 
 use crate::answer::print_answer;
 use crate::blocking::blocking;
@@ -18,8 +16,10 @@ use crate::logging::Console;
 use crate::progress::{Bar, Unit};
 use crate::shutdown::Shutdown;
 use crate::summary::Described;
+use crate::target::{Target, unwritable};
 
-const STDIO: &str = "-";
+/// What `--output` is, for errors.
+const WHAT: &str = "the archive";
 
 /// Writes the archive, or ends with nothing left behind.
 pub(crate) async fn run(arguments: &BackupArguments, console: &Console) -> Result<(), Failure> {
@@ -36,8 +36,8 @@ pub(crate) async fn run(arguments: &BackupArguments, console: &Console) -> Resul
 
 async fn write(arguments: &BackupArguments, config: &DbBackendConfig, console: &Console) -> Result<(), Failure> {
     // Before the database is opened, so that what can't be written is known at once.
-    let target = Target::open(&arguments.output)?;
-    if let (Some(base), Target::File { path, .. }) = (&arguments.base, &target)
+    let target = Target::open(&arguments.output, WHAT)?;
+    if let (Some(base), Some(path)) = (&arguments.base, target.path())
         && fs::canonicalize(base).ok() == fs::canonicalize(path).ok()
         && path.exists()
     {
@@ -62,10 +62,10 @@ async fn write(arguments: &BackupArguments, config: &DbBackendConfig, console: &
     let (summary, output) = backup(&store, BufWriter::new(target.file()?), options).await?;
     let file = output
         .into_inner()
-        .map_err(|error| Failure::io(unwritable(&arguments.output))(error.into_error()))?;
+        .map_err(|error| Failure::io(unwritable(&arguments.output, WHAT))(error.into_error()))?;
     bar.finish();
     store.close().await;
-    let is_stdout = matches!(target, Target::Stdout(_));
+    let is_stdout = target.is_stdout();
     blocking(move || target.keep(&file)).await?;
     tell(arguments, &summary, is_stdout)
 }
@@ -92,84 +92,4 @@ fn tell(arguments: &BackupArguments, summary: &Summary, is_stdout: bool) -> Resu
 fn read_base(path: &Path) -> Result<BaseArchive, Failure> {
     let (name, input) = crate::archive::open(path)?;
     Ok(BaseArchive::read(name, input)?)
-}
-
-/// Where the archive goes.
-enum Target {
-    /// A file that replaces what is at `path` once it is complete, and disappears if it never is.
-    File { path: PathBuf, temporary: NamedTempFile },
-    /// Something that is no file, such as a pipe or a device.
-    Other { path: PathBuf, file: File },
-    /// Standard output.
-    Stdout(File),
-}
-
-impl Target {
-    fn open(output: &Path) -> Result<Self, Failure> {
-        if output.as_os_str() == STDIO {
-            let stdout = io::stdout();
-            if stdout.is_terminal() {
-                let text = "an archive is not for a terminal; give --output FILE, or send standard output elsewhere";
-                return Err(Failure::Usage(text.to_owned()));
-            }
-            let copy = stdout.as_fd().try_clone_to_owned();
-            return Ok(Self::Stdout(File::from(
-                copy.map_err(Failure::io("can't write to standard output"))?,
-            )));
-        }
-        // Behind a symbolic link, so that the link stays.
-        let path = fs::canonicalize(output).unwrap_or_else(|_| output.to_owned());
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Err(Failure::Usage(format!(
-                "--output {} is a directory; give a file",
-                output.display()
-            ))),
-            Ok(found) if !found.is_file() => {
-                let file = File::options().write(true).open(&path);
-                let file = file.map_err(Failure::io(unwritable(output)))?;
-                Ok(Self::Other { path, file })
-            }
-            _ => {
-                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                // Readable by this user alone, as everything that the node makes.
-                let temporary = tempfile::Builder::new()
-                    .prefix(&format!(".{name}."))
-                    .suffix(".partial")
-                    .tempfile_in(directory.unwrap_or(Path::new(".")))
-                    .map_err(Failure::io(unwritable(output)))?;
-                Ok(Self::File { path, temporary })
-            }
-        }
-    }
-
-    /// What is written to.
-    fn file(&self) -> Result<File, Failure> {
-        let (file, path) = match self {
-            Self::File { path, temporary } => (temporary.as_file(), path.as_path()),
-            Self::Other { path, file } => (file, path.as_path()),
-            Self::Stdout(file) => (file, Path::new(STDIO)),
-        };
-        file.try_clone().map_err(Failure::io(unwritable(path)))
-    }
-
-    /// Makes what was written stay, also when the power fails.
-    fn keep(self, file: &File) -> Result<(), Failure> {
-        let Self::File { path, temporary } = self else {
-            return Ok(());
-        };
-        let failed = |error| Failure::io(unwritable(&path))(error);
-        file.sync_all().map_err(failed)?;
-        temporary.persist(&path).map_err(|error| failed(error.error))?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = File::open(directory.unwrap_or(Path::new("."))).map_err(failed)?;
-        directory.sync_all().map_err(failed)
-    }
-}
-
-fn unwritable(path: &Path) -> String {
-    format!(
-        "the archive {} can't be written; what was there before is there still, choose another --output",
-        path.display()
-    )
 }

@@ -46,6 +46,9 @@ pub(crate) enum Command {
     /// Inspect or migrate the database.
     #[command(subcommand)]
     Db(DbCommand),
+    /// Work with ledgers. Needs no database.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Print the description of the HTTP API as JSON (OpenAPI 3.1).
     Openapi,
 }
@@ -62,9 +65,13 @@ pub(crate) struct IndexerArguments {
     pub(crate) source: SourceArguments,
     #[command(flatten)]
     pub(crate) sink: SinkArguments,
+    /// Let `/readyz` answer 503 while more than BLOCKS blocks of the ledger are not stored yet. What is held back for lack of
+    /// confirmations counts.
+    #[arg(long, env = "NPRISM_MAX_LAG", value_name = "BLOCKS", help_heading = "Ledger")]
+    pub(crate) max_lag: Option<u64>,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
-    /// Exit with code 0 once the source has ended and everything is indexed.
+    /// Exit with code 0 once everything that the source has for now is stored and indexed.
     #[arg(long, conflicts_with = "follow")]
     pub(crate) exit_when_synced: bool,
 }
@@ -225,6 +232,28 @@ pub(crate) struct StatusArguments {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Read a ledger from its beginning, as far as it goes now, and write it to a ledger file, which `--dlt-source file` reads.
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The Cardano network whose ledger is read [default: mainnet].
+    #[arg(long, env = "NPRISM_CARDANO_NETWORK", value_parser = network_parser())]
+    pub(crate) network: Option<Network>,
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// The file to write, compressed with Zstandard if its name ends in .zst; - for standard output, not compressed. An existing file is
+    /// replaced only when the new one is complete.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "follow")]
+    pub(crate) output: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// What `--help` says of `--db-url`, for the engines of this build.
 fn url_help() -> String {
     format!(
@@ -338,18 +367,9 @@ struct CommonSourceArguments {
     /// Process a block only when the source has N higher block numbers [default: 112; for file: 0].
     #[arg(long, env = "NPRISM_CONFIRMATION_BLOCKS", value_name = "N")]
     confirmation_blocks: Option<u32>,
-    /// Let `/readyz` answer 503 while more than BLOCKS blocks of the ledger are not stored yet. What is held back for lack of
-    /// confirmations counts.
-    #[arg(long, env = "NPRISM_MAX_LAG", value_name = "BLOCKS")]
-    max_lag: Option<u64>,
 }
 
 impl SourceArguments {
-    /// The lag, in blocks, above which the node is not ready.
-    pub(crate) fn max_lag(&self) -> Option<u64> {
-        self.common.max_lag
-    }
-
     /// The source that these arguments name. Nothing is opened.
     pub(crate) fn config(&self, network: Network) -> Result<Box<dyn SourceConfig>, Failure> {
         let name = &self.common.dlt_source;
@@ -564,6 +584,8 @@ fn style_parser() -> impl TypedValueParser<Value = DocumentStyle> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -571,5 +593,64 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// The flags and variables of these commands, or of all.
+    fn names(commands: &[&str]) -> BTreeSet<String> {
+        fn collect(command: &clap::Command, names: &mut BTreeSet<String>) {
+            for argument in command.get_arguments() {
+                names.extend(argument.get_long().map(|long| format!("--{long}")));
+                names.extend(argument.get_env().map(|name| name.to_string_lossy().into_owned()));
+            }
+            command.get_subcommands().for_each(|command| collect(command, names));
+        }
+        // The passphrase has a variable and no flag, and `RUST_LOG` is the library's.
+        let mut names = BTreeSet::from(["NPRISM_CARDANO_WALLET_PASSPHRASE".to_owned()]);
+        let cli = Cli::command();
+        names.extend(
+            cli.get_arguments()
+                .filter_map(|argument| Some(format!("--{}", argument.get_long()?))),
+        );
+        cli.get_subcommands()
+            .filter(|command| commands.is_empty() || commands.contains(&command.get_name()))
+            .for_each(|command| collect(command, &mut names));
+        names
+    }
+
+    #[test]
+    fn the_page_on_neoprism_has_every_flag_and_variable_and_no_other() {
+        let page = include_str!("../../docs/src/coming-from-neoprism.md");
+        let quoted = |text: &str| -> Vec<String> {
+            let quoted = text
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter_map(|name| name.split(' ').next());
+            quoted
+                .filter(|name| name.starts_with("--") || name.starts_with("NPRISM_"))
+                .map(str::to_owned)
+                .collect()
+        };
+        let mut here = BTreeSet::new();
+        for row in page.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            // Rows of flags have three cells, and those of flags that only this node has two.
+            match cells.as_slice() {
+                [theirs, ours, _] if ours.starts_with("the same") => here.extend(quoted(&format!("{theirs} {ours}"))),
+                [_, ours, _] => here.extend(quoted(ours)),
+                [ours, _] if ours.starts_with("`--") => here.extend(quoted(ours)),
+                _ => {}
+            }
+        }
+        let known = names(&[]);
+        let unknown: Vec<_> = here.difference(&known).collect();
+        assert!(unknown.is_empty(), "the page names {unknown:?}, which no command takes");
+        let missing: Vec<_> = names(&["indexer", "submitter"]).difference(&here).cloned().collect();
+        let of_logging = ["--log-format", "--verbose", "--quiet", "--help", "--version"];
+        let missing: Vec<_> = missing
+            .iter()
+            .filter(|name| !of_logging.contains(&name.as_str()))
+            .collect();
+        assert!(missing.is_empty(), "the page does not name {missing:?}");
     }
 }

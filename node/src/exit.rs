@@ -27,7 +27,7 @@ pub(crate) enum ExitStatus {
     Held = 5,
     /// The schema is newer or older than the program's, or an archive newer.
     Unknown = 6,
-    /// A signal ended `backup` or `restore`.
+    /// A signal ended `backup`, `restore` or `ledger export`.
     Interrupted = 130,
 }
 

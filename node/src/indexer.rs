@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Resul
             progress: sync.progress(),
             heard: sync.heard(),
             writer: state.subscribe(),
-            max_lag: arguments.source.max_lag(),
+            max_lag: arguments.max_lag,
         }),
     };
     let router = router(storage.subscribe(), api);

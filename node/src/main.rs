@@ -10,6 +10,7 @@ mod dev;
 mod exit;
 mod http;
 mod indexer;
+mod ledger;
 mod logging;
 mod progress;
 mod reader;
@@ -19,6 +20,7 @@ mod serve;
 mod shutdown;
 mod submitter;
 mod summary;
+mod target;
 mod writer;
 
 use std::process::ExitCode;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use answer::print_answer;
-use cli::{Cli, Command};
+use cli::{Cli, Command, LedgerCommand};
 use exit::Failure;
 use logging::Console;
 
@@ -62,6 +64,7 @@ async fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Restore(arguments) => Box::pin(restore::run(&arguments, console)).await,
         Command::Archive(command) => archive::run(command).await,
         Command::Db(command) => db::run(command).await,
+        Command::Ledger(LedgerCommand::Export(arguments)) => Box::pin(ledger::export(&arguments, console)).await,
         Command::Openapi => {
             let document = http::openapi()
                 .to_pretty_json()

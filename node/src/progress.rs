@@ -18,30 +18,53 @@ const REDRAW: Duration = Duration::from_millis(250);
 /// How often a log gets a line, if there is something to tell.
 const LOG: Duration = Duration::from_secs(10);
 
-/// Tells of progress: in one line at the end of a terminal, or in a log line now and then. Never returns.
+/// Tells of the progress of a node that syncs and indexes. Never returns.
 pub(crate) async fn tell(
     console: &Console,
     sync: watch::Receiver<SyncProgress>,
     heard: watch::Receiver<Heard>,
     index: watch::Receiver<IndexProgress>,
 ) {
-    let mut view = View {
-        sync,
-        heard,
-        index,
-        began: None,
-    };
+    let mut reading = ReadingView::new(sync, heard);
+    tell_text(console, || {
+        let index = *index.borrow();
+        let sync = reading.progress();
+        let place = reading.place(index.waiting.then_some("waiting for the database"));
+        format!(
+            "{place}: {} operations stored, {} indexed",
+            sync.operations, index.operations
+        )
+    })
+    .await;
+}
+
+/// Tells of the progress of reading a ledger. Never returns.
+pub(crate) async fn tell_reading(
+    console: &Console,
+    sync: watch::Receiver<SyncProgress>,
+    heard: watch::Receiver<Heard>,
+) {
+    let mut reading = ReadingView::new(sync, heard);
+    tell_text(console, || {
+        let operations = reading.progress().operations;
+        format!("{}: {operations} operations read", reading.place(None))
+    })
+    .await;
+}
+
+/// Tells of progress: in one line at the end of a terminal, or in a log line now and then. Never returns.
+async fn tell_text(console: &Console, mut text: impl FnMut() -> String) {
     if let Some(lines) = console.progress_lines() {
         let line = Line(lines.add(ProgressBar::no_length().with_style(style())));
         loop {
-            line.0.set_message(view.text());
+            line.0.set_message(text());
             sleep(REDRAW).await;
         }
     }
-    let mut told = view.text();
+    let mut told = text();
     loop {
         sleep(LOG).await;
-        let text = view.text();
+        let text = text();
         if text != told {
             tracing::info!("{text}");
             told = text;
@@ -69,24 +92,36 @@ pub(crate) fn tell_synced(since: Instant, sync: &SyncProgress, index: &IndexProg
     );
 }
 
-struct View {
+/// How far reading a ledger has come.
+struct ReadingView {
     sync: watch::Receiver<SyncProgress>,
     heard: watch::Receiver<Heard>,
-    index: watch::Receiver<IndexProgress>,
-    /// When the first delivery was stored, and up to which block.
+    /// When the first delivery was taken, and up to which block.
     began: Option<(Instant, u64)>,
 }
 
-impl View {
-    fn text(&mut self) -> String {
-        let (sync, index) = (*self.sync.borrow(), *self.index.borrow());
-        let phase = match sync.phase {
-            _ if index.waiting => "waiting for the database",
+impl ReadingView {
+    fn new(sync: watch::Receiver<SyncProgress>, heard: watch::Receiver<Heard>) -> Self {
+        Self {
+            sync,
+            heard,
+            began: None,
+        }
+    }
+
+    fn progress(&self) -> SyncProgress {
+        *self.sync.borrow()
+    }
+
+    /// What goes on, unless that is said, and at which block.
+    fn place(&mut self, phase: Option<&str>) -> String {
+        let sync = self.progress();
+        let phase = phase.unwrap_or(match sync.phase {
             SyncPhase::Waiting => "waiting",
             SyncPhase::Reading => "syncing",
             SyncPhase::CaughtUp => "caught up",
             SyncPhase::Ended => "at the end of the ledger",
-        };
+        });
         let block = sync.cursor.map(|cursor| cursor.block.get());
         if let (None, Some(block)) = (self.began, block) {
             self.began = Some((Instant::now(), block));
@@ -98,10 +133,7 @@ impl View {
                 None => format!(" at block {block}"),
             })
             .unwrap_or_default();
-        format!(
-            "{phase}{block}: {} operations stored, {} indexed",
-            sync.operations, index.operations
-        )
+        format!("{phase}{block}")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use node_service::index::IndexWorker;
-use node_service::sync::SyncWorker;
+use node_service::sync::{SyncUntil, SyncWorker};
 use node_storage::contract::{Access, OwnedStore, StorageError, WriterLease};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use tokio::sync::{Notify, watch};
@@ -46,7 +46,7 @@ pub(crate) enum WriterState {
 pub(crate) enum Until {
     /// Until a signal comes.
     Signal,
-    /// Until the source has ended and everything is indexed.
+    /// Until everything that the source has for now is stored and indexed.
     Synced,
 }
 
@@ -113,13 +113,13 @@ impl Writer<'_> {
         let indexing = index.run(storage, &stored);
         match self.until {
             Until::Signal => {
-                let syncing = async { sync.run(storage, &stored).await.map_err(Failure::from) };
+                let syncing = async { sync.run(storage, &stored, SyncUntil::End).await.map_err(Failure::from) };
                 let indexing = async { indexing.await.map_err(Failure::from) };
                 tokio::try_join!(syncing, indexing)?;
             }
             Until::Synced => {
                 tokio::select! {
-                    result = sync.run(storage, &stored) => result?,
+                    result = sync.run(storage, &stored, SyncUntil::CaughtUp) => result?,
                     result = indexing => result?,
                 }
                 index.index_all(storage).await?;

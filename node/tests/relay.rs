@@ -125,6 +125,29 @@ fn flags_of_a_relay_that_are_missing_or_wrong_are_usage_errors() {
     }
 }
 
+/// A chain has no end, and yet a node that is to end with it does, as often as it is asked to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_to_exit_when_synced_does() {
+    let database = Database::sqlite();
+    let relay = MockRelay::start(MAGIC).await;
+    for (block, number) in blocks(1, 20).iter().zip(1..) {
+        publish(&relay, 1, block);
+        if number % 10 == 0 {
+            for _ in 0..2 {
+                let outcome = run(indexer(
+                    &database,
+                    &relay,
+                    &[&CUSTOM[..], &["--exit-when-synced"]].concat(),
+                ));
+                assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+                let status = database.status();
+                assert_eq!(status["cursor"]["block_number"], number - 2);
+                assert_eq!(status["watermark"], status["last_position"]);
+            }
+        }
+    }
+}
+
 /// A node that was ended goes on where it stood.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_ended_goes_on() {

@@ -37,6 +37,24 @@ pub enum SyncPhase {
     Ended,
 }
 
+/// How long to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncUntil {
+    /// Until the source ends, which those that follow a chain never do.
+    End,
+    /// Until the source has delivered all that there is for now.
+    CaughtUp,
+}
+
+impl SyncUntil {
+    fn is_reached(self, phase: SyncPhase) -> bool {
+        match self {
+            Self::End => phase == SyncPhase::Ended,
+            Self::CaughtUp => matches!(phase, SyncPhase::Ended | SyncPhase::CaughtUp),
+        }
+    }
+}
+
 /// Why syncing stopped. The cursor stands after the last delivery that was stored completely.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
@@ -93,7 +111,7 @@ impl<'a> SyncWorker<'a> {
         self.heard.subscribe()
     }
 
-    /// Works until the source ends. `stored` is notified of everything that was appended.
+    /// Works until the source ends, or `until` says otherwise. `stored` is notified of everything that was appended.
     ///
     /// The source is opened at the stored cursor. It is opened anew where that cursor turns out to be another one than the
     /// worker left there: the database went back, or another process has written.
@@ -104,8 +122,8 @@ impl<'a> SyncWorker<'a> {
     ///
     /// # Errors
     /// Whatever does not pass by waiting. Nothing of the delivery in question is stored then.
-    pub async fn run(&mut self, storage: &AnyStore, stored: &Notify) -> Result<(), SyncError> {
-        while self.progress.borrow().phase != SyncPhase::Ended {
+    pub async fn run(&mut self, storage: &AnyStore, stored: &Notify, until: SyncUntil) -> Result<(), SyncError> {
+        while !until.is_reached(self.progress.borrow().phase) {
             let reading = match &mut self.reading {
                 Some(reading) => reading,
                 closed => closed.insert(open(self.config, storage, &self.progress).await?),
@@ -124,19 +142,7 @@ impl<'a> SyncWorker<'a> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            let what = "reading the ledger";
-            let heard = reading.source.heard();
-            let reading_on = until_answered(what, phase_of(&self.progress), async || reading.source.next().await);
-            let event = tokio::select! {
-                biased;
-                never = pass_on(heard.clone(), &self.heard) => match never {},
-                event = reading_on => event?,
-            };
-            let now = *heard.borrow();
-            if now.at.is_some() {
-                self.heard.send_replace(now);
-            }
-            match event {
+            match next_event(&mut reading.source, &self.progress, &self.heard).await? {
                 SourceEvent::Blocks { blocks, cursor } => {
                     set_phase(&self.progress, SyncPhase::Reading);
                     reading.pending = Some((blocks, cursor));
@@ -155,17 +161,46 @@ async fn open(
     storage: &AnyStore,
     progress: &watch::Sender<SyncProgress>,
 ) -> Result<Reading, SyncError> {
+    let what = "reading the cursor";
+    let stored = until_answered(what, phase_of(progress), async || storage.cursor().await).await?;
+    Ok(Reading {
+        source: open_at(config, stored, storage, progress).await?,
+        stored,
+        pending: None,
+    })
+}
+
+/// Opens the source at a cursor.
+pub(crate) async fn open_at(
+    config: &dyn SourceConfig,
+    cursor: Option<Cursor>,
+    storage: &AnyStore,
+    progress: &watch::Sender<SyncProgress>,
+) -> Result<AnySource, SourceError> {
     until_answered("opening the ledger", phase_of(progress), async || {
-        let stored = storage.cursor().await?;
-        let source = config.open(stored, storage.clone()).await?;
-        Ok::<_, SourceError>(Reading {
-            source,
-            stored,
-            pending: None,
-        })
+        config.open(cursor, storage.clone()).await
     })
     .await
-    .map_err(SyncError::from)
+}
+
+/// Waits for what the source has to say, and passes on what it hears meanwhile.
+pub(crate) async fn next_event(
+    source: &mut AnySource,
+    progress: &watch::Sender<SyncProgress>,
+    heard_by_all: &watch::Sender<Heard>,
+) -> Result<SourceEvent, SourceError> {
+    let heard = source.heard();
+    let reading_on = until_answered("reading the ledger", phase_of(progress), async || source.next().await);
+    let event = tokio::select! {
+        biased;
+        never = pass_on(heard.clone(), heard_by_all) => match never {},
+        event = reading_on => event?,
+    };
+    let now = *heard.borrow();
+    if now.at.is_some() {
+        heard_by_all.send_replace(now);
+    }
+    Ok(event)
 }
 
 /// Passes on what a source hears while it is read.

@@ -14,7 +14,7 @@ use dlt_source::{AnySource, DltSource, Heard, SourceConfig, SourceError, SourceE
 use engine_tests::database::Database;
 use engine_tests::real_data::{blocks, text, text_of};
 use node_service::resolver::DidResolver;
-use node_service::sync::SyncWorker;
+use node_service::sync::{SyncUntil, SyncWorker};
 use node_storage::contract::{
     Access, AnyStore, BoxFuture, Cursor, LedgerBound, ListedDid, Network, OperationRecord, PageLimit, PublishedBlock,
 };
@@ -66,7 +66,7 @@ async fn content(store: &NodeStorageBackend) -> Content {
 async fn sync(store: &NodeStorageBackend, blocks: &[PublishedBlock]) {
     let source = Ledger(blocks.to_vec());
     let mut worker = SyncWorker::new(&source);
-    worker.run(store, &Notify::new()).await.unwrap();
+    worker.run(store, &Notify::new(), SyncUntil::End).await.unwrap();
     node_service::index::index_all(store).await.unwrap();
 }
 

@@ -39,6 +39,12 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Whether `TEST_BACKENDS` leaves this backend in.
+pub fn is_chosen(backend: DbBackend) -> bool {
+    let chosen = std::env::var("TEST_BACKENDS").unwrap_or_default();
+    chosen.is_empty() || chosen.split(',').any(|name| name.trim() == backend.name())
+}
+
 /// A database of its own, not migrated.
 pub struct Database {
     pub backend: DbBackend,
@@ -51,8 +57,7 @@ pub struct Database {
 impl Database {
     /// `None` where `TEST_BACKENDS` leaves this backend out.
     pub async fn fresh(backend: DbBackend) -> Option<Self> {
-        let chosen = std::env::var("TEST_BACKENDS").unwrap_or_default();
-        if !chosen.is_empty() && !chosen.split(',').any(|name| name.trim() == backend.name()) {
+        if !is_chosen(backend) {
             return None;
         }
         let directory = tempfile::tempdir().unwrap();

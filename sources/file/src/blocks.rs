@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use did_prism::ledger::{BlockNo, PublishedBlock, PublishedTransaction, TransactionIndex};
-use node_storage_contract::BlockHeader;
+use did_prism::ledger::{BlockNo, BlockTime, PublishedBlock, PublishedTransaction, TransactionIndex};
+use node_storage_contract::{BlockHeader, Cursor};
 
 /// A transaction that does not stand where it may: the field, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,11 +21,37 @@ pub(crate) struct OrderError {
 pub(crate) struct Blocks {
     /// A block is released when the highest number seen is higher by this.
     confirmations: u64,
-    last: Option<(BlockHeader, TransactionIndex)>,
+    last: Option<Last>,
     /// The block of `last`, if it is to be delivered.
     open: Option<PublishedBlock>,
     /// Complete and not confirmed.
-    held: VecDeque<PublishedBlock>,
+    held: VecDeque<Complete>,
+}
+
+/// What the line before was about.
+#[derive(Debug)]
+struct Last {
+    block: Cursor,
+    /// The time of the block and the transaction; `None` where the block has none.
+    transaction: Option<(BlockTime, TransactionIndex)>,
+}
+
+/// What can be delivered once it is confirmed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Complete {
+    /// A block with all of its transactions.
+    Block(PublishedBlock),
+    /// A block without any.
+    Cursor(Cursor),
+}
+
+impl Complete {
+    const fn number(&self) -> BlockNo {
+        match self {
+            Self::Block(block) => block.number,
+            Self::Cursor(cursor) => cursor.block,
+        }
+    }
 }
 
 impl Blocks {
@@ -38,60 +64,56 @@ impl Blocks {
         }
     }
 
-    /// Whether the next transaction may stand in `block` at `absn`; `Ok(true)` where it begins a new block.
-    pub(crate) fn check(&self, block: &BlockHeader, absn: TransactionIndex) -> Result<bool, OrderError> {
-        let Some((last, last_absn)) = &self.last else {
-            return Ok(true);
+    /// Whether the next line may be about this block and, where it is about a transaction, about one of this time and index.
+    pub(crate) fn check(
+        &self,
+        block: Cursor,
+        transaction: Option<(BlockTime, TransactionIndex)>,
+    ) -> Result<(), OrderError> {
+        let Some(last) = &self.last else {
+            return Ok(());
         };
         let wrong = |field, detail: String| Err(OrderError { field, detail });
-        if block.number > last.number {
-            if block.slot <= last.slot {
+        let number = block.block;
+        if number > last.block.block {
+            if block.slot <= last.block.slot {
                 let detail = format!(
                     "{} is not above {}, the slot of block {}",
-                    block.slot, last.slot, last.number
+                    block.slot, last.block.slot, last.block.block
                 );
                 return wrong("slot", detail);
             }
-            return Ok(true);
+            return Ok(());
         }
-        if block.number < last.number {
-            let detail = format!(
-                "{} is below {}, the block of the line before",
-                block.number, last.number
-            );
+        if number < last.block.block {
+            let detail = format!("{number} is below {}, the block of the line before", last.block.block);
             return wrong("block_number", detail);
         }
-        if absn <= *last_absn {
+        let (Some((time, absn)), Some((last_time, last_absn))) = (transaction, last.transaction) else {
+            let detail =
+                format!("the line before is about block {number} too, and one of them says that it has no transaction");
+            return wrong("block_number", detail);
+        };
+        if absn <= last_absn {
             let detail = format!("{absn} is not above {last_absn}, that of the line before in the same block");
             return wrong("absn", detail);
         }
-        if block.hash != last.hash {
-            return wrong(
-                "block_hash",
-                format!("the line before gives block {} another hash", block.number),
-            );
-        }
-        if block.slot != last.slot {
-            return wrong(
-                "slot",
-                format!("the line before gives block {} another slot", block.number),
-            );
-        }
-        if block.time != last.time {
-            return wrong(
-                "cbt",
-                format!("the line before gives block {} another time", block.number),
-            );
-        }
-        Ok(false)
+        let differing = if block.hash != last.block.hash {
+            ("block_hash", "hash")
+        } else if block.slot != last.block.slot {
+            ("slot", "slot")
+        } else if time != last_time {
+            ("cbt", "time")
+        } else {
+            return Ok(());
+        };
+        let (field, what) = differing;
+        wrong(field, format!("the line before gives block {number} another {what}"))
     }
 
     /// Takes a transaction that [`Blocks::check`] found in order, or passes over it, where its block is not to be delivered.
     pub(crate) fn push(&mut self, block: BlockHeader, absn: TransactionIndex, content: Content) {
-        if self.last.as_ref().is_none_or(|(last, _)| last.number < block.number) {
-            self.close();
-        }
-        self.last = Some((block, absn));
+        self.begin(Cursor::at(&block), Some((block.time, absn)));
         let transaction = match content {
             Content::PassOver => return,
             Content::Deliver(transaction) => transaction,
@@ -106,20 +128,35 @@ impl Blocks {
         open.transactions.extend(transaction);
     }
 
+    /// Takes a block without transactions that [`Blocks::check`] found in order, or passes over it.
+    pub(crate) fn push_cursor(&mut self, cursor: Cursor, is_passed_over: bool) {
+        self.begin(cursor, None);
+        if !is_passed_over {
+            self.held.push_back(Complete::Cursor(cursor));
+        }
+    }
+
+    fn begin(&mut self, block: Cursor, transaction: Option<(BlockTime, TransactionIndex)>) {
+        if self.last_number().is_none_or(|last| last < block.block) {
+            self.close();
+        }
+        self.last = Some(Last { block, transaction });
+    }
+
     /// No further transaction of the open block will come.
     pub(crate) fn close(&mut self) {
-        self.held.extend(self.open.take());
+        self.held.extend(self.open.take().map(Complete::Block));
     }
 
     /// The block that the last line belongs to.
     pub(crate) fn last_number(&self) -> Option<BlockNo> {
-        self.last.as_ref().map(|(block, _)| block.number)
+        self.last.as_ref().map(|last| last.block.block)
     }
 
     /// The next complete block with enough confirmations.
-    pub(crate) fn next_confirmed(&mut self) -> Option<PublishedBlock> {
+    pub(crate) fn next_confirmed(&mut self) -> Option<Complete> {
         let confirmed = self.last_number()?.get().checked_sub(self.confirmations)?;
-        self.held.pop_front_if(|block| block.number.get() <= confirmed)
+        self.held.pop_front_if(|block| block.number().get() <= confirmed)
     }
 }
 
@@ -154,8 +191,36 @@ mod tests {
 
     fn confirmed(blocks: &mut Blocks) -> Vec<u64> {
         std::iter::from_fn(|| blocks.next_confirmed())
-            .map(|block| block.number.get())
+            .map(|block| block.number().get())
             .collect()
+    }
+
+    fn check(blocks: &Blocks, block: &BlockHeader, index: u64) -> Result<(), OrderError> {
+        blocks.check(Cursor::at(block), Some((block.time, absn(index))))
+    }
+
+    // edge-cases.md#o19
+    #[test]
+    fn a_block_without_transactions_completes_the_one_before_and_is_held_back_itself() {
+        let mut blocks = with_last(3, 0);
+        blocks.push_cursor(Cursor::at(&header(5)), false);
+        assert_eq!(confirmed(&mut blocks), [3, 5]);
+        let mut blocks = Blocks::new(2);
+        blocks.push_cursor(Cursor::at(&header(5)), false);
+        assert_eq!(confirmed(&mut blocks), [0_u64; 0]);
+        blocks.push_cursor(Cursor::at(&header(7)), true);
+        assert_eq!(confirmed(&mut blocks), [5]);
+    }
+
+    #[test]
+    fn a_block_has_transactions_or_none() {
+        let mut blocks = with_last(5, 3);
+        let field = |blocks: &Blocks, transaction| blocks.check(Cursor::at(&header(5)), transaction).unwrap_err().field;
+        assert_eq!(field(&blocks, None), "block_number");
+        blocks = Blocks::new(0);
+        blocks.push_cursor(Cursor::at(&header(5)), false);
+        assert_eq!(field(&blocks, None), "block_number");
+        assert_eq!(field(&blocks, Some((header(5).time, absn(0)))), "block_number");
     }
 
     #[test]
@@ -217,9 +282,9 @@ mod tests {
                 "slot",
             ),
         ] {
-            assert_eq!(blocks.check(&block, absn(index)).unwrap_err().field, field, "{block:?}");
+            assert_eq!(check(&blocks, &block, index).unwrap_err().field, field, "{block:?}");
         }
-        assert_eq!(blocks.check(&header(5), absn(4)), Ok(false));
-        assert_eq!(blocks.check(&header(6), absn(0)), Ok(true));
+        assert_eq!(check(&blocks, &header(5), 4), Ok(()));
+        assert_eq!(check(&blocks, &header(6), 0), Ok(()));
     }
 }

@@ -19,7 +19,7 @@ const NAME: &str = "file";
 /// Which file, and whether to wait for more.
 #[derive(Debug, Args)]
 struct FileFlags {
-    /// The ledger file (JSON lines, one transaction per line); - for standard input.
+    /// The ledger file (JSON lines, one transaction per line), plain or compressed with Zstandard; - for standard input.
     #[arg(
         long,
         env = "NPRISM_LEDGER_FILE",
@@ -51,6 +51,12 @@ impl SourceKind for FileKind {
             let text =
                 "--follow is for files; standard input is read until its writer closes it, so leave --follow out";
             return Err(text.to_owned());
+        }
+        if input.is_named_as_compressed() && flags.follow {
+            let text = format!(
+                "{input} is compressed, and only a file that grows line by line can be followed; leave --follow out"
+            );
+            return Err(text);
         }
         Ok(Box::new(FileConfig {
             options: FileOptions {

@@ -3,9 +3,49 @@
 use data_encoding::HEXLOWER_PERMISSIVE;
 use did_prism::digest::{BlockHash, TransactionId};
 use did_prism::ledger::{BlockNo, BlockTime, OutOfRange, SlotNo, TransactionIndex};
-use node_storage_contract::{BlockHeader, Network};
-use serde::Deserialize;
+use node_storage_contract::{BlockHeader, Cursor, Network};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+/// A line of a ledger file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A transaction, with its block.
+    Transaction(LedgerLine),
+    /// A block in which nothing is published, up to which the ledger was read.
+    Cursor(Cursor),
+}
+
+impl Line {
+    /// Reads a line, and checks all of it, of a ledger of `network`.
+    ///
+    /// Hexadecimal digits may be of either case.
+    pub(crate) fn parse(line: &[u8], network: Network) -> Result<Self, LineError> {
+        let members = members(line).map_err(|detail| LineError {
+            field: None,
+            detail,
+            block: None,
+        })?;
+        let number = number(&members.block_number).map_err(|detail| LineError {
+            field: Some("block_number"),
+            detail,
+            block: None,
+        })?;
+        fields(&members, number, network).map_err(|(field, detail)| LineError {
+            field,
+            detail,
+            block: Some(number),
+        })
+    }
+
+    /// The block that the line is about.
+    pub(crate) const fn block(&self) -> Cursor {
+        match self {
+            Self::Transaction(line) => Cursor::at(&line.block),
+            Self::Cursor(cursor) => *cursor,
+        }
+    }
+}
 
 /// A Cardano transaction, as a line of a ledger file gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +71,8 @@ pub(crate) struct LineError {
     pub(crate) block: Option<BlockNo>,
 }
 
-/// The members of a line: all of them, each once, and no other. Their types are looked at one by one, to name the field.
+/// The members of a line: all of them or those of the block alone, each once, and no other. Their types are looked at one by
+/// one, to name the field.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Members {
@@ -39,33 +80,19 @@ struct Members {
     block_number: Value,
     slot: Value,
     block_hash: Value,
-    cbt: Value,
-    absn: Value,
-    tx_id: Value,
-    metadata_cbor: Value,
+    #[serde(default, deserialize_with = "present")]
+    cbt: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    absn: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    tx_id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    metadata_cbor: Option<Value>,
 }
 
-impl LedgerLine {
-    /// Reads a line, and checks all of it, of a ledger of `network`.
-    ///
-    /// Hexadecimal digits may be of either case.
-    pub(crate) fn parse(line: &[u8], network: Network) -> Result<Self, LineError> {
-        let members = members(line).map_err(|detail| LineError {
-            field: None,
-            detail,
-            block: None,
-        })?;
-        let number = number(&members.block_number).map_err(|detail| LineError {
-            field: Some("block_number"),
-            detail,
-            block: None,
-        })?;
-        fields(&members, number, network).map_err(|(field, detail)| LineError {
-            field: Some(field),
-            detail,
-            block: Some(number),
-        })
-    }
+/// A member that is there, be it `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 fn members(line: &[u8]) -> Result<Members, String> {
@@ -80,27 +107,49 @@ fn members(line: &[u8]) -> Result<Members, String> {
     })
 }
 
-type Field<T> = Result<T, (&'static str, String)>;
+/// The field, where it is there, and what is wrong.
+type Field<T> = Result<T, (Option<&'static str>, String)>;
 
-fn fields(members: &Members, number: BlockNo, network: Network) -> Field<LedgerLine> {
-    let named = |field: &'static str| move |detail: String| (field, detail);
+fn fields(members: &Members, number: BlockNo, network: Network) -> Field<Line> {
+    let named = |field: &'static str| move |detail: String| (Some(field), detail);
     let found = text(&members.network).map_err(named("network"))?;
     if found != network.name() {
         let detail = format!("the line is of the network {found}, and --network is {network}");
-        return Err(("network", detail));
+        return Err((Some("network"), detail));
     }
+    let slot = slot(&members.slot).map_err(named("slot"))?;
+    let hash = BlockHash::new(digest(&members.block_hash).map_err(named("block_hash"))?);
+    let (cbt, absn, tx_id, metadata) = match (&members.cbt, &members.absn, &members.tx_id, &members.metadata_cbor) {
+        (None, None, None, None) => {
+            return Ok(Line::Cursor(Cursor {
+                slot,
+                block: number,
+                hash,
+            }));
+        }
+        (Some(cbt), Some(absn), Some(tx_id), Some(metadata)) => (cbt, absn, tx_id, metadata),
+        (cbt, absn, tx_id, _) => {
+            let missing = match (cbt, absn, tx_id) {
+                (None, _, _) => "cbt",
+                (_, None, _) => "absn",
+                (_, _, None) => "tx_id",
+                _ => "metadata_cbor",
+            };
+            return Err((None, format!("not a ledger line: missing field `{missing}`")));
+        }
+    };
     let block = BlockHeader {
         number,
-        slot: slot(&members.slot).map_err(named("slot"))?,
-        hash: BlockHash::new(digest(&members.block_hash).map_err(named("block_hash"))?),
-        time: time(&members.cbt).map_err(named("cbt"))?,
+        slot,
+        hash,
+        time: time(cbt).map_err(named("cbt"))?,
     };
-    Ok(LedgerLine {
+    Ok(Line::Transaction(LedgerLine {
         block,
-        absn: index(&members.absn).map_err(named("absn"))?,
-        transaction: TransactionId::new(digest(&members.tx_id).map_err(named("tx_id"))?),
-        metadata: bytes(&members.metadata_cbor).map_err(named("metadata_cbor"))?,
-    })
+        absn: index(absn).map_err(named("absn"))?,
+        transaction: TransactionId::new(digest(tx_id).map_err(named("tx_id"))?),
+        metadata: bytes(metadata).map_err(named("metadata_cbor"))?,
+    }))
 }
 
 fn number(value: &Value) -> Result<BlockNo, String> {
@@ -157,19 +206,36 @@ mod tests {
         })
     }
 
-    fn parse(line: &Value) -> Result<LedgerLine, LineError> {
-        LedgerLine::parse(line.to_string().as_bytes(), Network::Custom)
+    fn parse(line: &Value) -> Result<Line, LineError> {
+        Line::parse(line.to_string().as_bytes(), Network::Custom)
     }
 
     #[test]
     fn a_line_of_the_documented_form_is_read() {
-        let line = parse(&valid()).unwrap();
+        let Line::Transaction(line) = parse(&valid()).unwrap() else {
+            unreachable!("it has a transaction");
+        };
         assert_eq!(
             (line.block.number.get(), line.block.slot.get(), line.absn.get()),
             (5, 100, 3)
         );
         assert_eq!(line.metadata, [0xa0]);
         assert_eq!(line.transaction, TransactionId::new([0xcd; 32]));
+    }
+
+    #[test]
+    fn a_line_of_a_block_alone_is_a_cursor() {
+        let mut line = valid();
+        for member in ["cbt", "absn", "tx_id", "metadata_cbor"] {
+            line.as_object_mut().unwrap().shift_remove(member);
+        }
+        let Line::Cursor(cursor) = parse(&line).unwrap() else {
+            unreachable!("it has no transaction");
+        };
+        assert_eq!((cursor.block.get(), cursor.slot.get()), (5, 100));
+        assert_eq!(cursor.hash, BlockHash::new([0xab; 32]));
+        line["cbt"] = json!(null);
+        assert!(parse(&line).unwrap_err().detail.contains("`absn`"));
     }
 
     #[test]
@@ -210,17 +276,24 @@ mod tests {
 
     #[test]
     fn members_that_are_missing_unknown_or_twice_are_refused_by_name() {
-        let mut missing = valid();
-        missing.as_object_mut().unwrap().shift_remove("slot");
+        let without = |member: &str| {
+            let mut line = valid();
+            line.as_object_mut().unwrap().shift_remove(member);
+            line.to_string()
+        };
         let mut unknown = valid();
         unknown["height"] = json!(1);
         let twice = valid().to_string().replacen('{', r#"{"slot":100,"#, 1);
         for (line, name) in [
-            (missing.to_string(), "`slot`"),
+            (without("slot"), "`slot`"),
+            (without("cbt"), "`cbt`"),
+            (without("absn"), "`absn`"),
+            (without("tx_id"), "`tx_id`"),
+            (without("metadata_cbor"), "`metadata_cbor`"),
             (unknown.to_string(), "`height`"),
             (twice, "`slot`"),
         ] {
-            let error = LedgerLine::parse(line.as_bytes(), Network::Custom).unwrap_err();
+            let error = Line::parse(line.as_bytes(), Network::Custom).unwrap_err();
             assert!(error.detail.contains(name), "{error:?}");
         }
     }
@@ -238,9 +311,9 @@ mod tests {
             &whole[..whole.len() - 1],
             &format!("{whole}{whole}"),
         ] {
-            assert!(LedgerLine::parse(line.as_bytes(), Network::Custom).is_err(), "{line}");
+            assert!(Line::parse(line.as_bytes(), Network::Custom).is_err(), "{line}");
         }
-        assert!(LedgerLine::parse(b"{\"network\":\"\xff\"}", Network::Custom).is_err());
-        assert!(LedgerLine::parse(format!("{whole}\r").as_bytes(), Network::Custom).is_ok());
+        assert!(Line::parse(b"{\"network\":\"\xff\"}", Network::Custom).is_err());
+        assert!(Line::parse(format!("{whole}\r").as_bytes(), Network::Custom).is_ok());
     }
 }

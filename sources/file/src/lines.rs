@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
 
+use crate::compressed::{Decompressor, begins_compressed};
+
 /// The longest line, in bytes: twice what the longest operation takes in hexadecimal. A Cardano transaction takes 32 KiB.
-const LONGEST_LINE: usize = 4 * 1024 * 1024;
+pub(crate) const LONGEST_LINE: usize = 4 * 1024 * 1024;
 /// Bytes read at once.
 const BUFFER: usize = 128 * 1024;
 
@@ -30,6 +32,13 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Whether its name says that it is compressed.
+    pub(crate) fn is_named_as_compressed(&self) -> bool {
+        matches!(self, Self::File(path) if path.extension().is_some_and(|extension| extension == "zst"))
+    }
+}
+
 impl std::fmt::Display for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -42,13 +51,64 @@ impl std::fmt::Display for Input {
 /// Reads lines of bounded length. Dropping a future of it loses nothing.
 pub(crate) struct Lines {
     input: Input,
-    reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>,
+    text: Text,
     /// The beginning of a line whose end has not been read.
     partial: Vec<u8>,
-    /// Bytes read so far.
+    /// Bytes of text read so far.
     offset: u64,
     /// Lines answered so far.
     number: u64,
+}
+
+/// The text of a ledger file, decompressed where it has to be.
+struct Text {
+    reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>,
+    /// Whether the name says that it is compressed. An empty file is not complete then.
+    is_named_as_compressed: bool,
+    form: Form,
+}
+
+/// How text is stored, which its beginning says.
+enum Form {
+    /// Nothing has been read.
+    Unknown,
+    Plain,
+    Compressed(Decompressor),
+}
+
+impl Text {
+    /// Text that follows; none at the end.
+    async fn fill(&mut self) -> io::Result<&[u8]> {
+        if matches!(self.form, Form::Unknown) {
+            let beginning = self.reader.fill_buf().await?;
+            if begins_compressed(beginning) || (beginning.is_empty() && self.is_named_as_compressed) {
+                self.form = Form::Compressed(Decompressor::new()?);
+            } else if !beginning.is_empty() {
+                self.form = Form::Plain;
+            }
+        }
+        match &mut self.form {
+            Form::Unknown | Form::Plain => self.reader.fill_buf().await,
+            Form::Compressed(decompressor) => {
+                while decompressor.text().is_empty() {
+                    let bytes = self.reader.fill_buf().await?;
+                    if bytes.is_empty() && decompressor.is_complete() {
+                        break;
+                    }
+                    let used = decompressor.take(bytes)?;
+                    self.reader.consume(used);
+                }
+                Ok(decompressor.text())
+            }
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        match &mut self.form {
+            Form::Unknown | Form::Plain => self.reader.consume(bytes),
+            Form::Compressed(decompressor) => decompressor.consume(bytes),
+        }
+    }
 }
 
 /// What [`Lines::next`] found.
@@ -78,8 +138,12 @@ impl Lines {
 
     fn new(input: Input, reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>) -> Self {
         Self {
+            text: Text {
+                reader,
+                is_named_as_compressed: input.is_named_as_compressed(),
+                form: Form::Unknown,
+            },
             input,
-            reader,
             partial: Vec::new(),
             offset: 0,
             number: 0,
@@ -96,10 +160,28 @@ impl Lines {
         self.number
     }
 
+    /// Whether it is compressed, as far as that is known.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        matches!(self.text.form, Form::Compressed(_))
+    }
+
     /// The next line that ends in a line break.
+    ///
+    /// # Errors
+    /// `InvalidData` for what is wrong with the content, at the line after the last one that was answered, which counts from now on.
     pub(crate) async fn next(&mut self) -> io::Result<Next> {
+        let next = self.find_next().await;
+        if let Err(error) = &next
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            self.number += 1;
+        }
+        next
+    }
+
+    async fn find_next(&mut self) -> io::Result<Next> {
         loop {
-            let buffer = self.reader.fill_buf().await?;
+            let buffer = self.text.fill().await?;
             if buffer.is_empty() {
                 return Ok(Next::End);
             }
@@ -109,14 +191,13 @@ impl Lines {
                 None => (buffer, buffer.len()),
             };
             if self.partial.len() + text.len() > LONGEST_LINE {
-                self.number += 1;
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     format!("the line is longer than {LONGEST_LINE} bytes"),
                 ));
             }
             self.partial.extend_from_slice(text);
-            self.reader.consume(used);
+            self.text.consume(used);
             self.offset = self.offset.saturating_add(u64::try_from(used).unwrap_or(u64::MAX));
             if end.is_some() {
                 self.number += 1;
@@ -182,6 +263,74 @@ mod tests {
         assert_eq!(lines.number(), 3);
         assert_eq!(lines.take_partial(), Some(b"rest".to_vec()));
         assert_eq!((lines.take_partial(), lines.number()), (None, 4));
+    }
+
+    /// Every line, and the error after them.
+    async fn read(content: Vec<u8>) -> (Vec<Vec<u8>>, Option<String>) {
+        // In small parts, as a pipe may deliver them.
+        let parts = BufReader::with_capacity(7, io::Cursor::new(content));
+        let mut lines = Lines::new(Input::Stdin, Box::new(parts));
+        let mut read = Vec::new();
+        loop {
+            match lines.next().await {
+                Ok(Next::Line(line)) => read.push(line),
+                Ok(Next::End) => {
+                    read.extend(lines.take_partial());
+                    return (read, None);
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+                    return (read, Some(format!("line {}: {error}", lines.number())));
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn compressed_lines_are_those_that_were_compressed() {
+        let text: Vec<Vec<u8>> = (0..200_000)
+            .map(|number: u32| number.to_string().into_bytes())
+            .collect();
+        let frames: Vec<u8> = text
+            .chunks(70_000)
+            .flat_map(|lines| zstd::encode_all(&[lines.join(&b'\n'), b"\n".to_vec()].concat()[..], 1).unwrap())
+            .collect();
+        let skippable = [0x57, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        let (read, error) = read([&skippable[..], &frames].concat()).await;
+        assert_eq!(error, None);
+        assert!(read == text);
+    }
+
+    #[tokio::test]
+    async fn compressed_data_that_are_cut_or_damaged_are_told_with_line_and_byte() {
+        let text = b"{}\n".repeat(100_000);
+        let whole = zstd::encode_all(&text[..], 1).unwrap();
+        for cut in 1..whole.len() {
+            let (_, error) = read(whole[..cut].to_vec()).await;
+            let error = error.unwrap();
+            assert!(
+                error.contains(&format!("not complete: they end at byte {cut} of the file")),
+                "{error}"
+            );
+        }
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_checksum(true).unwrap();
+        io::Write::write_all(&mut encoder, &text).unwrap();
+        let mut damaged = encoder.finish().unwrap();
+        *damaged.last_mut().unwrap() ^= 1;
+        let (lines, error) = read(damaged).await;
+        let (count, error) = (lines.len(), error.unwrap());
+        assert!(error.starts_with(&format!("line {}: ", count + 1)), "{error}");
+        assert!(error.contains("damaged, at byte"), "{error}");
+        let (_, error) = read([&whole[..], b"{}\n"].concat()).await;
+        assert!(error.unwrap().contains("damaged, at byte"));
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_that_is_named_as_compressed_is_not_complete() {
+        let input = Input::File("ledger.jsonl.zst".into());
+        let mut lines = Lines::new(input, Box::new(&b""[..]));
+        assert!(lines.next().await.unwrap_err().to_string().contains("not complete"));
     }
 
     #[tokio::test]

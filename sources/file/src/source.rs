@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::Input;
-use crate::blocks::{Blocks, Content};
-use crate::line::LedgerLine;
+use crate::blocks::{Blocks, Complete, Content};
+use crate::line::{LedgerLine, Line};
 use crate::lines::{Lines, Next};
 
 /// How often a file that is followed is looked at for more.
@@ -46,8 +46,10 @@ pub struct FileSource<S> {
     lines: Lines,
     blocks: Blocks,
     batch: BlockBatch,
+    /// A block without transactions, above those in the batch; delivered as the cursor of the last of them.
+    cursor: Option<Cursor>,
     /// Read, and not yet taken over.
-    line: Option<LedgerLine>,
+    line: Option<Line>,
     /// Whether the block of the last line is passed over, and is not stored.
     is_missing: bool,
     stage: Stage,
@@ -78,7 +80,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             .await
             .map_err(|error| unreadable(&options.input, &error))?;
         let last = lines.last_of_the_file().await;
-        let last = last.and_then(|line| LedgerLine::parse(&line, options.network).ok());
+        let last = last.and_then(|line| Line::parse(&line, options.network).ok());
         let mut source = Self {
             storage,
             start,
@@ -86,6 +88,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             blocks: Blocks::new(options.confirmations),
             options,
             batch: BlockBatch::new(BatchLimits::default()),
+            cursor: None,
             line: None,
             is_missing: false,
             stage: Stage::Reading,
@@ -94,17 +97,14 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             tip: None,
         };
         if let Some(last) = last {
-            source.tell(&last);
+            source.tell(last.block());
         }
         Ok(source)
     }
 
     /// Tells how high the ledger is, as far as this line shows.
-    fn tell(&mut self, line: &LedgerLine) {
-        let of_line = Tip {
-            slot: line.block.slot,
-            block: line.block.number,
-        };
+    fn tell(&mut self, block: Cursor) {
+        let of_line = Tip::from(block);
         let tip = self.tip.filter(|tip| tip.block >= of_line.block).unwrap_or(of_line);
         self.tip = Some(tip);
         self.tips.tell(tip);
@@ -117,6 +117,11 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
                 io::ErrorKind::InvalidData => self.malformed(None, error.to_string()),
                 _ => unreadable(self.lines.input(), &error),
             })?;
+            if self.options.follow && self.lines.is_compressed() {
+                let cause =
+                    "it is compressed, and only a file that grows line by line can be followed; leave --follow out";
+                return Err(unreadable(self.lines.input(), &io::Error::other(cause)));
+            }
             match next {
                 Next::Line(line) => {
                     self.stage = Stage::Reading;
@@ -146,7 +151,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             }
         }
         if let Some(line) = &self.line {
-            self.is_missing = self.compare_with_stored(line).await?;
+            self.is_missing = self.compare_with_stored(line.block()).await?;
             self.take_over_line()?;
         }
         self.release();
@@ -164,15 +169,36 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
 
     /// Lets go the blocks that are complete and confirmed.
     fn release(&mut self) {
-        while let Some(block) = self.blocks.next_confirmed() {
-            self.batch.push(block);
+        while let Some(complete) = self.blocks.next_confirmed() {
+            self.cursor = match complete {
+                Complete::Block(block) => {
+                    self.batch.push(block);
+                    None
+                }
+                Complete::Cursor(cursor) => Some(cursor),
+            };
         }
     }
 
-    fn parse(&mut self, line: &[u8]) -> Result<LedgerLine, SourceError> {
-        let parsed = LedgerLine::parse(line, self.options.network);
+    /// The next delivery of what was let go.
+    fn take(&mut self) -> Option<SourceEvent> {
+        let (blocks, of_blocks) = match self.batch.take() {
+            Some(SourceEvent::Blocks { blocks, cursor }) => (blocks, Some(cursor)),
+            _ => (Vec::new(), None),
+        };
+        let end = if self.batch.is_empty() {
+            self.cursor.take()
+        } else {
+            None
+        };
+        let cursor = end.or(of_blocks)?;
+        Some(SourceEvent::Blocks { blocks, cursor })
+    }
+
+    fn parse(&mut self, line: &[u8]) -> Result<Line, SourceError> {
+        let parsed = Line::parse(line, self.options.network);
         let number = match &parsed {
-            Ok(line) => Some(line.block.number),
+            Ok(line) => Some(line.block().block),
             Err(error) => error.block,
         };
         // A line of a higher block, be it wrong in itself, completes the one before.
@@ -180,9 +206,13 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             self.blocks.close();
         }
         let line = parsed.map_err(|error| self.malformed(error.field, error.detail))?;
-        match self.blocks.check(&line.block, line.absn) {
-            Ok(_) => {
-                self.tell(&line);
+        let transaction = match &line {
+            Line::Transaction(line) => Some((line.block.time, line.absn)),
+            Line::Cursor(_) => None,
+        };
+        match self.blocks.check(line.block(), transaction) {
+            Ok(()) => {
+                self.tell(line.block());
                 Ok(line)
             }
             Err(error) => Err(self.malformed(Some(error.field), error.detail)),
@@ -191,17 +221,17 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
 
     /// The block of the cursor, and one below it that is stored, have to be the same blocks. Answers whether the block stands
     /// below the cursor and is not stored.
-    async fn compare_with_stored(&self, line: &LedgerLine) -> Result<bool, SourceError> {
-        let number = line.block.number;
+    async fn compare_with_stored(&self, block: Cursor) -> Result<bool, SourceError> {
+        let (number, hash) = (block.block, block.hash);
         if let Some(cursor) = self
             .start
-            .filter(|cursor| cursor.block == number && cursor.hash != line.block.hash)
+            .filter(|cursor| cursor.block == number && cursor.hash != hash)
         {
             return Err(SourceError::Contradiction {
                 at: self.at(Some("block_hash")),
                 detail: format!(
-                    "block {number} has the hash {}, but the stored cursor has the hash {}",
-                    line.block.hash, cursor.hash
+                    "block {number} has the hash {hash}, but the stored cursor has the hash {}",
+                    cursor.hash
                 ),
             });
         }
@@ -212,11 +242,11 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             return Ok(self.is_missing);
         }
         match self.storage.block(number).await? {
-            Some(stored) if stored.hash != line.block.hash => Err(SourceError::Contradiction {
+            Some(stored) if stored.hash != hash => Err(SourceError::Contradiction {
                 at: self.at(Some("block_hash")),
                 detail: format!(
-                    "block {number} has the hash {}, but is stored with the hash {}",
-                    line.block.hash, stored.hash
+                    "block {number} has the hash {hash}, but is stored with the hash {}",
+                    stored.hash
                 ),
             }),
             stored => Ok(stored.is_none()),
@@ -224,7 +254,15 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
     }
 
     fn take_over_line(&mut self) -> Result<(), SourceError> {
-        let Some(line) = self.line.take() else { return Ok(()) };
+        let line = match self.line.take() {
+            None => return Ok(()),
+            Some(Line::Cursor(cursor)) => {
+                let is_passed_over = self.start.is_some_and(|start| cursor.block <= start.block);
+                self.blocks.push_cursor(cursor, is_passed_over);
+                return Ok(());
+            }
+            Some(Line::Transaction(line)) => line,
+        };
         let number = line.block.number;
         let content = if self.is_passed_over(number) {
             // Only blocks with operations are stored, so that without any it may be missing.
@@ -286,7 +324,7 @@ impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
     async fn next(&mut self) -> Result<SourceEvent, SourceError> {
         loop {
             if (self.batch.is_full() || !matches!(self.stage, Stage::Reading))
-                && let Some(event) = self.batch.take()
+                && let Some(event) = self.take()
             {
                 return Ok(event);
             }
@@ -300,7 +338,8 @@ impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
                 Stage::Failed(error) => return error.take().map_or(Ok(SourceEvent::End), Err),
                 Stage::Ended => return Ok(SourceEvent::End),
             }
-            let patience = if self.batch.is_empty() { Duration::MAX } else { LINGER };
+            let has_nothing = self.batch.is_empty() && self.cursor.is_none();
+            let patience = if has_nothing { Duration::MAX } else { LINGER };
             match timeout(patience, self.step()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) if error.is_retryable() => return Err(error),
@@ -309,7 +348,7 @@ impl<S: RawOperationRepo + Send + Sync> DltSource for FileSource<S> {
                     self.stage = Stage::Failed(Some(error));
                 }
                 Err(_nothing_came) => {
-                    if let Some(event) = self.batch.take() {
+                    if let Some(event) = self.take() {
                         return Ok(event);
                     }
                 }

@@ -1,7 +1,7 @@
 //! What a store holds after reading: its archive root.
 
 use dlt_source::{DltSource, SourceEvent};
-use node_service::sync::SyncWorker;
+use node_service::sync::{SyncUntil, SyncWorker};
 use node_storage_archive::Content;
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
@@ -48,7 +48,7 @@ async fn sync_with(worker: &mut SyncWorker<'_>, store: &AnyStore, cursor: Cursor
     let mut progress = worker.progress();
     let stored = Notify::new();
     tokio::select! {
-        ended = worker.run(store, &stored) => ended.expect("the store takes what the source delivers"),
+        ended = worker.run(store, &stored, SyncUntil::End) => ended.expect("the store takes what the source delivers"),
         reached = progress.wait_for(|progress| progress.cursor == Some(cursor)) => drop(reached),
     }
 }

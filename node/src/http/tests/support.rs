@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use did_prism::document::DocumentStyle;
 use did_prism::ledger::PublishedBlock;
 use node_service::index::{IndexWorker, index_all};
-use node_service::sync::SyncWorker;
+use node_service::sync::{SyncUntil, SyncWorker};
 use node_storage::contract::{Access, BlockHeader, Cursor, Network};
 use node_storage::{DbBackendConfig, DltCursorRepo, NodeStorageBackend, RawOperationRepo};
 use prism_fixtures::{Signed, block};
@@ -200,7 +200,7 @@ pub(super) async fn with_held_index(test: impl AsyncFnOnce(Router, &HeldIndex)) 
     let router = router(handle.subscribe(), config_of("dev", Some(AnySink::new(ledger))));
     tokio::select! {
         () = test(router, &held) => {}
-        ended = sync.run(&api.storage, &held.stored) => panic!("{ended:?}"),
+        ended = sync.run(&api.storage, &held.stored, SyncUntil::End) => panic!("{ended:?}"),
         ended = async {
             held.begin.notified().await;
             indexer.run(&api.storage, &held.stored).await
