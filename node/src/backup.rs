@@ -15,6 +15,7 @@ use crate::blocking::blocking;
 use crate::cli::{BackupArguments, CompressionName};
 use crate::exit::Failure;
 use crate::logging::Console;
+use crate::partial;
 use crate::progress::{Bar, Unit};
 use crate::shutdown::Shutdown;
 use crate::summary::Described;
@@ -130,14 +131,7 @@ impl Target {
                 Ok(Self::Other { path, file })
             }
             _ => {
-                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                // Readable by this user alone, as everything that the node makes.
-                let temporary = tempfile::Builder::new()
-                    .prefix(&format!(".{name}."))
-                    .suffix(".partial")
-                    .tempfile_in(directory.unwrap_or(Path::new(".")))
-                    .map_err(Failure::io(unwritable(output)))?;
+                let temporary = partial::create(&path).map_err(Failure::io(unwritable(output)))?;
                 Ok(Self::File { path, temporary })
             }
         }

@@ -5,12 +5,14 @@ mod archive;
 mod backup;
 mod blocking;
 mod cli;
+mod connections;
 mod db;
 mod dev;
 mod exit;
 mod http;
 mod indexer;
 mod logging;
+mod partial;
 mod progress;
 mod reader;
 mod resolver;
@@ -31,13 +33,15 @@ use exit::Failure;
 use logging::Console;
 
 fn main() -> ExitCode {
-    match start(Cli::parse()) {
+    let status = match start(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {}", failure.describe());
+            logging::say(&format!("error: {}", failure.describe()));
             failure.status().into()
         }
-    }
+    };
+    logging::flush();
+    status
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {
