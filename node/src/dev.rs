@@ -54,7 +54,8 @@ pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<()
         state: &state,
         console,
     };
-    let writing = Box::pin(writer.run(&index, &mut sync));
+    // The workers go with the work: submissions that wait for them learn that nothing will come of them.
+    let writing = Box::pin(async move { writer.run(&index, &mut sync).await });
     let mut opened = storage.subscribe();
     let welcoming = async {
         let store = opened

@@ -163,6 +163,7 @@ fn storage_status(error: &StorageError) -> ExitStatus {
         | StorageError::OutOfRange(_)
         | StorageError::Unavailable { .. }
         | StorageError::Foreign { .. }
+        | StorageError::Replaced { .. }
         | StorageError::ReadOnly => ExitStatus::Failure,
     }
 }

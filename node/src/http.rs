@@ -18,16 +18,20 @@ mod system;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
 use axum::http::Method;
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use did_prism::document::DocumentStyle;
 use node_storage::NodeStorageBackend;
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -64,6 +68,13 @@ pub(crate) enum Routes {
 
 /// Most bytes that the body of a request may have: room for the longest operation, in hexadecimal.
 const MAX_BODY_LENGTH: usize = 4 * 1024 * 1024;
+
+/// How long the body of a request may stand still.
+const BODY_PAUSE: Duration = Duration::from_secs(10);
+/// How long the body of a request may take.
+const BODY_TIME: Duration = Duration::from_mins(1);
+/// How long an answer may take. A submission through a wallet has limits of its own, which come to less.
+const ANSWER_TIME: Duration = Duration::from_mins(3);
 
 /// What handlers share.
 #[derive(Clone)]
@@ -102,6 +113,9 @@ pub(crate) fn router(storage: StorageHandle, config: ApiConfig) -> Router {
     router
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_LENGTH))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+        .layer(RequestBodyDeadlineLayer::new(BODY_TIME))
+        .layer(middleware::from_fn(limit_time))
         .layer(CatchPanicLayer::custom(Problem::of_panic))
         .layer(CorsLayer::permissive())
         .layer(TraceLayer::new_for_http())
@@ -154,6 +168,20 @@ fn described_router(offered: Routes) -> OpenApiRouter<Api> {
     ),
 )]
 struct Description;
+
+/// Answers what takes too long with 503.
+async fn limit_time(uri: OriginalUri, request: Request, next: Next) -> Response {
+    if let Ok(response) = timeout(ANSWER_TIME, next.run(request)).await {
+        return response;
+    }
+    let seconds = ANSWER_TIME.as_secs();
+    tracing::warn!(
+        path = uri.path(),
+        "a request took longer than {seconds} s and was given up"
+    );
+    let problem = Problem::unavailable("the node has worked on this request for too long and given up");
+    resolution::answer_to_late(&uri).unwrap_or_else(|| problem.into_response())
+}
 
 async fn unrouted(method: Method, uri: OriginalUri) -> Response {
     let resolution = if method == Method::GET || method == Method::HEAD {

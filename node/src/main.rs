@@ -5,6 +5,7 @@ mod archive;
 mod backup;
 mod blocking;
 mod cli;
+mod connections;
 mod db;
 mod dev;
 mod exit;
@@ -12,6 +13,7 @@ mod http;
 mod indexer;
 mod ledger;
 mod logging;
+mod partial;
 mod progress;
 mod reader;
 mod resolver;
@@ -33,13 +35,15 @@ use exit::Failure;
 use logging::Console;
 
 fn main() -> ExitCode {
-    match start(Cli::parse()) {
+    let status = match start(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {}", failure.describe());
+            logging::say(&format!("error: {}", failure.describe()));
             failure.status().into()
         }
-    }
+    };
+    logging::flush();
+    status
 }
 
 fn start(cli: Cli) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `resolver`: serves the API from a database that others write.
 
-use node_storage::contract::Network;
+use node_storage::contract::{Network, StorageError};
+use tokio::time::sleep;
 
 use crate::cli::ResolverArguments;
 use crate::exit::Failure;
@@ -24,6 +25,10 @@ pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
     let router = router(storage.subscribe(), api);
     let work = async {
         match &replica {
+            None if config.backend().is_embedded() => tokio::select! {
+                result = reader::keep_open(&config, &storage) => result,
+                replaced = until_replaced(&storage) => Err(replaced.into()),
+            },
             None => reader::keep_open(&config, &storage).await,
             Some(replica) => {
                 // The network is checked where it is written; a replica may lag.
@@ -33,4 +38,17 @@ pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
         }
     };
     server.serve_while(router, &storage, work).await
+}
+
+/// Waits until the file of the store that requests are answered from was deleted or replaced, and says so.
+async fn until_replaced(storage: &PublishedStorage) -> StorageError {
+    loop {
+        sleep(reader::LOOK_AGAIN).await;
+        let store = storage.borrow().clone();
+        if let Some(store) = store
+            && let Err(error @ StorageError::Replaced { .. }) = store.check_ready().await
+        {
+            return error;
+        }
+    }
 }

@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::ServerArguments;
+use crate::connections;
 use crate::exit::Failure;
+use crate::logging::say;
 use crate::shutdown::Shutdown;
 
 /// How long requests, and then the database, may take to end after the node was told to.
@@ -39,7 +41,7 @@ impl Server {
             tracing::info!("listening on {url}");
         } else if *port == 0 {
             // Nobody could know it otherwise.
-            eprintln!("listening on {url}");
+            say(&format!("listening on {url}"));
         }
         Ok(server)
     }
@@ -73,14 +75,10 @@ impl Server {
     ) -> Result<(), Failure> {
         let mut shutdown = Shutdown::listen()?;
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let serving = self.0.map(|listener| {
-            tokio::spawn(
-                axum::serve(listener, router)
-                    .with_graceful_shutdown(stopped)
-                    .into_future(),
-            )
-        });
+        let stopped = stop.clone();
+        let serving = self
+            .0
+            .map(|listener| tokio::spawn(connections::serve(listener, router, stopped)));
         let result = tokio::select! {
             signal = shutdown.requested() => {
                 tracing::info!("{signal}: ending");

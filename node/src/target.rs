@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::exit::Failure;
+use crate::partial;
 
 const STDIO: &str = "-";
 
@@ -97,14 +98,7 @@ impl Place {
                 Ok(Self::Other { path, file })
             }
             _ => {
-                let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                // Readable by this user alone, as everything that the node makes.
-                let temporary = tempfile::Builder::new()
-                    .prefix(&format!(".{name}."))
-                    .suffix(".partial")
-                    .tempfile_in(directory.unwrap_or(Path::new(".")))
-                    .map_err(Failure::io(unwritable(output, what)))?;
+                let temporary = partial::create(&path).map_err(Failure::io(unwritable(output, what)))?;
                 Ok(Self::File { path, temporary })
             }
         }

@@ -150,6 +150,35 @@ fn s7_an_endpoint_has_at_most_300_characters() {
     assert!(!endpoint_accepted(&object(301)));
 }
 
+#[test]
+fn s17_json_that_no_string_or_double_holds_is_shown_to_the_letter() {
+    for endpoint in [
+        r#"{"n":1e400,"m":-1E+99999,"z":0e-400}"#,
+        r#"{"high":"\ud83d","low":"\ude00","turned":"\ude00\ud83d","pair":"\ud83d\ude00"}"#,
+        r#"{"\ud800":1,"\ud800":2}"#,
+        r#"["https://example.com",{"n":1e400,"s":"\udfff"}]"#,
+    ] {
+        assert!(endpoint_accepted(endpoint), "{endpoint}");
+        let create = creation(vec![], vec![service("service", TYPE, endpoint)], &[]);
+        let did = format!("did:prism:{}", create.hash);
+        let resolution = History::created_by(&create).resolve(&did, Version::Latest, DocumentStyle::Spec);
+        let document = serde_json::to_string(&resolution.unwrap().document).unwrap();
+        assert!(
+            document.contains(&format!("\"serviceEndpoint\":{endpoint}")),
+            "{document}"
+        );
+    }
+    // No URI has a surrogate in it, be it in a pair or alone.
+    for endpoint in [
+        r#"["https://example.com/\ud83d"]"#,
+        r#"["https://example.com/\ud83d\ude00"]"#,
+        r#"{"s":"\ud83"}"#,
+        r#"{"n":1e}"#,
+    ] {
+        assert!(!endpoint_accepted(endpoint), "{endpoint}");
+    }
+}
+
 #[rstest]
 fn s8_endpoints_without_scheme_or_with_blanks_around_are_rejected(
     #[values(

@@ -40,6 +40,7 @@ fn kind<T>(result: Result<T>) -> (&'static str, bool) {
         StorageError::Migration(_) => "Migration",
         StorageError::WrongNetwork { .. } => "WrongNetwork",
         StorageError::Foreign { .. } => "Foreign",
+        StorageError::Replaced { .. } => "Replaced",
         StorageError::ReadOnly => "ReadOnly",
     };
     (name, error.is_retryable())

@@ -1,6 +1,7 @@
 //! Problem details (RFC 9457): the body of every error outside DID resolution.
 
 use std::any::Any;
+use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,6 +12,7 @@ use dlt_sinks::contract::SubmitError;
 use node_service::resolver::ResolveEntryError;
 use node_storage::contract::StorageError;
 use serde::Serialize;
+use tower_http::timeout::TimeoutError;
 use utoipa::ToSchema;
 
 /// The media type of problem details.
@@ -147,9 +149,27 @@ impl From<QueryRejection> for Problem {
     }
 }
 
+/// Whether the body was cut off, since the client did not send it in time.
+fn is_late(rejection: &JsonRejection) -> bool {
+    let mut cause = rejection.source();
+    while let Some(error) = cause {
+        if error.is::<TimeoutError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 impl From<JsonRejection> for Problem {
-    /// 413 and 415 stay what they are; JSON of another shape is as much a malformed request as no JSON at all.
+    /// 408, 413 and 415 stay what they are; JSON of another shape is as much a malformed request as no JSON at all.
     fn from(rejection: JsonRejection) -> Self {
+        if is_late(&rejection) {
+            return Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body of the request did not come in time",
+            );
+        }
         let status = match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
             status => status,

@@ -119,6 +119,13 @@ async fn answer(
     Ok((resolution, representation))
 }
 
+/// The answer to a request on one of the resolution paths on which the node has given up. `None` for every other path.
+pub(super) fn answer_to_late(OriginalUri(uri): &OriginalUri) -> Option<Response> {
+    let is_below = |prefix: &str| uri.path().strip_prefix(prefix).is_some_and(|rest| !rest.contains('/'));
+    let is_of_resolution = PATHS.iter().any(|(prefix, _)| is_below(prefix));
+    is_of_resolution.then(|| ResolutionError::late().into_response())
+}
+
 /// The answer to a path that starts like one of the resolution paths and is none of the routes: what follows is not a
 /// DID, but perhaps a DID URL. `None` for every other path.
 pub(super) fn answer_to_unrouted(OriginalUri(uri): &OriginalUri) -> Option<Response> {

@@ -218,7 +218,7 @@ async fn status(State(api): State<Api>) -> Result<Json<NodeStatus>, Problem> {
     tag = "System",
     responses(
         (status = 200, description = "Ready", body = String, content_type = "text/plain", example = "Ok"),
-        (status = 503, description = "Not ready; `detail` says why", body = Problem, content_type = PROBLEM_JSON),
+        (status = 503, description = "Not ready; `detail` says what kind of fault it is, and the log says more", body = Problem, content_type = PROBLEM_JSON),
     ),
 )]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
@@ -235,8 +235,28 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     match timeout(READINESS_TIMEOUT, look(&storage, api.config.sync.as_ref())).await {
         Ok(Ok(None)) => Ok("Ok"),
         Ok(Ok(Some(lag))) => Err(Problem::unavailable(lag)),
-        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            Err(Problem::unavailable(fault(&error)))
+        }
         Err(_) => Err(Problem::unavailable("the database does not answer")),
+    }
+}
+
+/// What kind of fault it is, for anybody. What the engine says of it, with users, paths and addresses, is for the log.
+const fn fault(error: &StorageError) -> &'static str {
+    match error {
+        StorageError::Migration(_) => "the schema of the database is not the one of this program",
+        StorageError::WrongNetwork { .. } => "the database belongs to another network",
+        StorageError::Foreign { .. } => "the database is not one of this program",
+        StorageError::Replaced { .. } => "the file of the database was deleted or replaced",
+        StorageError::Corrupt { .. } | StorageError::BoundMismatch(_) => "the database is damaged",
+        StorageError::Busy { .. } => "the database is held by another process",
+        StorageError::Unavailable { .. }
+        | StorageError::ReadOnly
+        | StorageError::Conflict(_)
+        | StorageError::CursorMoved(_)
+        | StorageError::OutOfRange(_) => "the database is not available",
     }
 }
 

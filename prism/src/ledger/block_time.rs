@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
 use super::OutOfRange;
 
@@ -83,9 +83,8 @@ impl FromStr for BlockTime {
 
     /// Parses RFC 3339, any offset; a fraction finer than a microsecond is floored.
     fn from_str(text: &str) -> Result<Self, InvalidBlockTime> {
-        let instant = OffsetDateTime::parse(text, &Rfc3339)
-            .map_err(|_| InvalidBlockTime::Syntax(text.to_owned()))?
-            .to_offset(UtcOffset::UTC);
+        let instant = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidBlockTime::Syntax(text.to_owned()))?;
+        // Counted, not turned into a date in UTC: there the year may be 0 or 10000, which no date has.
         let micros = instant.unix_timestamp_nanos().div_euclid(1_000);
         let micros = i64::try_from(micros).map_err(|_| Self::out_of_range(text.to_owned()))?;
         Ok(Self::from_unix_micros(micros)?)
@@ -119,5 +118,24 @@ mod tests {
         assert!(BlockTime::from_unix_micros(BlockTime::MIN.unix_micros() - 1).is_err());
         assert!(BlockTime::from_unix_micros(BlockTime::MAX.unix_micros() + 1).is_err());
         assert!("0000-12-31T23:59:59Z".parse::<BlockTime>().is_err());
+    }
+
+    // edge-cases.md#y11
+    #[test]
+    fn the_range_of_an_instant_is_that_of_its_time_in_utc() {
+        for text in [
+            "9999-12-31T23:59:59-00:01",
+            "9999-12-31T12:00:00-23:59",
+            "0001-01-01T00:00:00+00:01",
+        ] {
+            let error = text.parse::<BlockTime>().unwrap_err();
+            assert!(matches!(error, InvalidBlockTime::OutOfRange(_)), "{error}");
+        }
+        for (text, bound) in [
+            ("9999-12-31T23:59:59.999999+00:00", BlockTime::MAX),
+            ("0001-01-01T01:00:00+01:00", BlockTime::MIN),
+        ] {
+            assert_eq!(text.parse::<BlockTime>().unwrap(), bound);
+        }
     }
 }

@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(line.transaction, TransactionId::new([0xcd; 32]));
     }
 
+    // edge-cases.md#y11
     #[test]
     fn a_line_of_a_block_alone_is_a_cursor() {
         let mut line = valid();
@@ -251,6 +252,8 @@ mod tests {
             ("block_hash", json!("zz".repeat(32))),
             ("cbt", json!("yesterday")),
             ("cbt", json!("10000-01-01T00:00:00Z")),
+            ("cbt", json!("9999-12-31T23:59:59-00:01")),
+            ("cbt", json!("0001-01-01T00:00:00+00:01")),
             ("cbt", json!(1_662_976_800)),
             ("absn", json!(2_147_483_648_u64)),
             ("absn", json!(1e3)),

@@ -1,6 +1,8 @@
 //! Lines of a file or of standard input, one at a time.
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
@@ -51,6 +53,8 @@ impl std::fmt::Display for Input {
 /// Reads lines of bounded length. Dropping a future of it loses nothing.
 pub(crate) struct Lines {
     input: Input,
+    /// The file, if it is one.
+    opened: Option<FileId>,
     text: Text,
     /// The beginning of a line whose end has not been read.
     partial: Vec<u8>,
@@ -123,17 +127,23 @@ pub(crate) enum Next {
 impl Lines {
     /// Opens the input.
     pub(crate) async fn open(input: Input) -> io::Result<Self> {
+        let mut opened = None;
         let reader: Box<dyn AsyncBufRead + Send + Sync + Unpin> = match &input {
             Input::File(path) => {
                 let file = tokio::fs::File::open(path).await?;
-                if file.metadata().await?.is_dir() {
+                let metadata = file.metadata().await?;
+                if metadata.is_dir() {
                     return Err(io::Error::other("it is a directory"));
                 }
+                opened = metadata.is_file().then(|| FileId::of(&metadata));
                 Box::new(BufReader::with_capacity(BUFFER, file))
             }
             Input::Stdin => Box::new(BufReader::with_capacity(BUFFER, tokio::io::stdin())),
         };
-        Ok(Self::new(input, reader))
+        Ok(Self {
+            opened,
+            ..Self::new(input, reader)
+        })
     }
 
     fn new(input: Input, reader: Box<dyn AsyncBufRead + Send + Sync + Unpin>) -> Self {
@@ -144,6 +154,7 @@ impl Lines {
                 form: Form::Unknown,
             },
             input,
+            opened: None,
             partial: Vec::new(),
             offset: 0,
             number: 0,
@@ -235,12 +246,35 @@ impl Lines {
         (from == 0 || lines.next().is_some()).then(|| last.to_vec())
     }
 
-    /// Whether the file that is followed has become shorter than what was read of it, so that what is read next would not
-    /// be what follows.
-    pub(crate) async fn is_truncated(&self) -> io::Result<bool> {
-        match &self.input {
-            Input::File(path) => Ok(tokio::fs::metadata(path).await?.len() < self.offset),
-            Input::Stdin => Ok(false),
+    /// What has happened to a file that is followed, so that nothing can follow in it. `None` while it is the file that was
+    /// opened, and for what is no file.
+    pub(crate) async fn what_happened(&self) -> io::Result<Option<&'static str>> {
+        let (Input::File(path), Some(opened)) = (&self.input, self.opened) else {
+            return Ok(None);
+        };
+        Ok(match tokio::fs::metadata(path).await {
+            Ok(now) if FileId::of(&now) != opened => Some("was replaced"),
+            // What is read next would not be what follows.
+            Ok(now) if now.len() < self.offset => Some("was truncated"),
+            Ok(_) => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some("was deleted"),
+            Err(error) => return Err(error),
+        })
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct FileSource<S> {
     /// Whether the block of the last line is passed over, and is not stored.
     is_missing: bool,
     stage: Stage,
+    /// Whether the file that is followed was seen to be another one or none by now. What it holds is still read.
+    is_gone: bool,
     skipped: u64,
     tips: TipSender,
     /// The highest block that was seen, be it by a look at the end of the file.
@@ -92,6 +94,7 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             line: None,
             is_missing: false,
             stage: Stage::Reading,
+            is_gone: false,
             skipped: 0,
             tips: TipSender::default(),
             tip: None,
@@ -128,13 +131,15 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
                     self.line = Some(self.parse(&line)?);
                 }
                 Next::End if self.options.follow => {
-                    if self
-                        .lines
-                        .is_truncated()
-                        .await
-                        .map_err(|error| unreadable(self.lines.input(), &error))?
-                    {
-                        return Err(unreadable(self.lines.input(), &io::Error::other("it was truncated")));
+                    let happened = self.lines.what_happened().await;
+                    match happened.map_err(|error| unreadable(self.lines.input(), &error))? {
+                        // Something may have been written before that.
+                        Some(what) if self.is_gone => return Err(self.gone(what)),
+                        Some(_) => {
+                            self.is_gone = true;
+                            return Ok(());
+                        }
+                        None => {}
                     }
                     self.tips.tell_of_life();
                     if !matches!(self.stage, Stage::Waiting { .. }) {
@@ -310,6 +315,15 @@ impl<S: RawOperationRepo + Send + Sync> FileSource<S> {
             Some(field) => format!("{line}, field {field}"),
             None => line,
         }
+    }
+
+    /// Nothing follows in the file that is read.
+    fn gone(&self, what: &str) -> SourceError {
+        let detail = format!(
+            "it {what} while it was followed; its complete blocks are stored, start again with a file that goes on behind them or \
+             holds the whole ledger"
+        );
+        unreadable(self.lines.input(), &io::Error::other(detail))
     }
 
     fn malformed(&self, field: Option<&str>, detail: String) -> SourceError {

@@ -47,6 +47,8 @@ struct Shared<DB: Database> {
     permits: Arc<Semaphore>,
     most: u32,
     patience: Duration,
+    /// Whether connections that nobody uses, or that are old, are closed.
+    renewed: bool,
     idle: Mutex<Vec<Idle<DB>>>,
     closed: AtomicBool,
 }
@@ -59,7 +61,19 @@ struct Idle<DB: Database> {
 
 impl<DB: Database> Connections<DB> {
     /// At most `most` connections (one at least) at a time. Whoever needs one waits for it for `patience`, connecting included.
+    ///
+    /// One that is half an hour old, or was not used for ten minutes, is closed.
     pub fn new(options: Options<DB>, most: u32, patience: Duration) -> Self {
+        Self::made(options, most, patience, true)
+    }
+
+    /// As [`Connections::new`], but they are kept whatever their age: connections to a file do not grow old, and opening another
+    /// one takes a descriptor that may not be there.
+    pub fn kept(options: Options<DB>, most: u32, patience: Duration) -> Self {
+        Self::made(options, most, patience, false)
+    }
+
+    fn made(options: Options<DB>, most: u32, patience: Duration, renewed: bool) -> Self {
         let most = most.max(1);
         let permits = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
@@ -67,6 +81,7 @@ impl<DB: Database> Connections<DB> {
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             most,
             patience,
+            renewed,
             idle: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
         }))
@@ -167,16 +182,19 @@ impl<DB: Database> Connections<DB> {
     fn take_back(&self, connection: DB::Connection, made: Instant) {
         let now = Instant::now();
         let mut idle = self.idle();
-        // The one that was used last is lent first, so those that nobody needs any more are the first ones.
-        let unused = idle.iter().take_while(|idle| now - idle.since > IDLE).count();
-        idle.drain(..unused);
-        if now - made < LIFETIME {
-            idle.push(Idle {
-                connection,
-                made,
-                since: now,
-            });
+        if self.0.renewed {
+            // The one that was used last is lent first, so those that nobody needs any more are the first ones.
+            let unused = idle.iter().take_while(|idle| now - idle.since > IDLE).count();
+            idle.drain(..unused);
+            if now - made > LIFETIME {
+                return;
+            }
         }
+        idle.push(Idle {
+            connection,
+            made,
+            since: now,
+        });
     }
 
     /// Drops the connections that nobody uses: where one was lost, the others most often are too.

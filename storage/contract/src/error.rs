@@ -82,6 +82,18 @@ pub enum StorageError {
         detail: String,
     },
 
+    /// The file of an embedded store was deleted, or another one was put in its place, while the store was open. What was
+    /// acknowledged before stands in the file that was opened, which nobody else finds any more.
+    #[error(
+        "{file} was {what} while this process had the database open; nothing was changed since that was seen, start again with the file that is to be used"
+    )]
+    Replaced {
+        /// The file.
+        file: String,
+        /// `deleted` or `replaced`.
+        what: &'static str,
+    },
+
     /// A write was asked of a store that was opened for reading.
     #[error("the database was opened for reading only; nothing was changed")]
     ReadOnly,

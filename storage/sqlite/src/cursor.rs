@@ -26,7 +26,7 @@ impl DltCursorRepo for SqliteDb {
         if let Some(moved) = cursor.advance(stored)? {
             store_cursor(&mut transaction, moved).await?;
         }
-        transaction.commit().await.map_err(classify)
+        self.commit(transaction).await
     }
 
     async fn network(&self) -> Result<Option<Network>> {

@@ -62,7 +62,8 @@ impl StoreConfig for SqliteOptions {
         Box::pin(async move {
             // Takes the lock of the file, and waits for a process that holds it.
             let store = SqliteDb::open(self, network, Access::Write { migrate }).await?;
-            Ok(Some((AnyStore::connected(store), Box::new(SqliteLease) as _)))
+            let lease = SqliteLease(store.clone());
+            Ok(Some((AnyStore::connected(store), Box::new(lease) as _)))
         })
     }
 }
@@ -77,17 +78,19 @@ impl Connection for SqliteDb {
     }
 }
 
-/// Nothing to hold: a store that was opened for writing keeps the lock of its file as long as a clone of it exists.
+/// The store, which keeps the lock of its file as long as a clone of it exists. What is left to look at is whether the files
+/// are still those that were opened.
 #[derive(Debug)]
-struct SqliteLease;
+struct SqliteLease(SqliteDb);
 
 impl WriterLease for SqliteLease {
     fn check(&mut self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async { self.0.check_files() })
     }
 
+    /// Never, once a file was deleted or replaced: the lock may be somebody else's by now, and so may the path.
     fn regain(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async { Ok(true) })
+        Box::pin(async { self.0.check_files().map(|()| true) })
     }
 
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

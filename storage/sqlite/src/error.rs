@@ -30,6 +30,12 @@ fn by_result_code(code: u32, message: &str) -> StorageError {
     match code & 0xff {
         // SQLITE_BUSY, SQLITE_LOCKED.
         5 | 6 => StorageError::Busy { detail },
+        // SQLITE_CANTOPEN: of a file that could be opened before, it says that the system has no descriptors left just now.
+        // SQLITE_FULL: somebody makes room, or not.
+        13 | 14 => StorageError::Unavailable {
+            retryable: true,
+            detail,
+        },
         // SQLITE_CORRUPT; and SQLITE_CONSTRAINT, which only a change behind the store's back can violate.
         11 | 19 => StorageError::corrupt("the database", detail),
         // SQLITE_NOTADB.

@@ -29,7 +29,7 @@ impl IndexedOperationRepo for SqliteDb {
         if let Some(position) = last {
             store_watermark(&mut transaction, position).await?;
         }
-        transaction.commit().await.map_err(classify)?;
+        self.commit(transaction).await?;
         Ok(Indexed {
             entries: new.len(),
             watermark: last.or(watermark),

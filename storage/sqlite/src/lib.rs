@@ -6,6 +6,7 @@ mod cursor;
 mod empty_file;
 mod engine;
 mod error;
+mod file_identity;
 mod indexed_operation;
 mod indexer_state;
 mod lock_file;
@@ -24,6 +25,7 @@ use node_storage_connections::{Connections, Transaction};
 use node_storage_contract::{Result, StorageError};
 use sqlx::Sqlite;
 
+use file_identity::FileIdentity;
 use lock_file::LockFile;
 
 /// A store in an SQLite file. Clones share its connections: one that writes, and several that read.
@@ -31,13 +33,14 @@ use lock_file::LockFile;
 pub struct SqliteDb {
     writer: Option<Writer>,
     reader: Connections<Sqlite>,
+    file: Arc<FileIdentity>,
 }
 
 /// The one connection that writes, and the lock file that makes this process the only one to have such a connection.
 #[derive(Debug, Clone)]
 struct Writer {
     connection: Connections<Sqlite>,
-    _lease: Arc<LockFile>,
+    lease: Arc<LockFile>,
 }
 
 impl SqliteDb {
@@ -50,6 +53,30 @@ impl SqliteDb {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(error::classify)
+    }
+
+    /// Commits, so that what is acknowledged stands in a file that others find: nothing is committed into one that was seen to
+    /// be gone, and nothing is acknowledged that was committed into one that went meanwhile.
+    async fn commit(&self, transaction: Transaction<Sqlite>) -> Result<()> {
+        self.check_files()?;
+        transaction.commit().await.map_err(error::classify)?;
+        self.check_files()
+    }
+
+    /// Makes sure that the files of the store are those that were opened.
+    ///
+    /// # Errors
+    /// `Replaced` where one of them was deleted or replaced, `Unavailable` where that can't be told just now.
+    fn check_files(&self) -> Result<()> {
+        self.file.check()?;
+        match &self.writer {
+            Some(writer) => {
+                writer.lease.check()?;
+                // It is there as long as a connection is open, and what is committed stands in it first.
+                self.file.check_log()
+            }
+            None => Ok(()),
+        }
     }
 
     /// Closes the connections. Reads and writes that have begun end first.

@@ -8,12 +8,15 @@ use std::time::Duration;
 use node_storage_contract::{Result, StorageError};
 use tokio::time::{Instant, sleep};
 
+use crate::file_identity::FileIdentity;
+
 /// The right to be the one process that writes a database file: a lock of the operating system on a file beside it.
 ///
 /// The lock ends with the process, however that ends, or when this is dropped. The lock file stays and means nothing by itself.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     _file: File,
+    identity: FileIdentity,
 }
 
 impl LockFile {
@@ -39,7 +42,11 @@ impl LockFile {
         let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => {
+                    // One that was deleted meanwhile is checked, and refused, like one that is deleted later.
+                    let identity = FileIdentity::of_open(path, &file).map_err(unavailable)?;
+                    return Ok(Self { _file: file, identity });
+                }
                 Err(TryLockError::Error(error)) => return Err(unavailable(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(StorageError::Busy {
@@ -49,5 +56,13 @@ impl LockFile {
                 Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(100)).await,
             }
         }
+    }
+
+    /// Makes sure that other processes find the file that is locked.
+    ///
+    /// # Errors
+    /// `Replaced` where they don't, `Unavailable` where that can't be told just now.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.identity.check()
     }
 }

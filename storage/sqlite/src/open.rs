@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::classify;
+use crate::file_identity::FileIdentity;
 use crate::lock_file::LockFile;
 use crate::{SqliteDb, Writer, schema};
 
@@ -83,10 +84,11 @@ impl SqliteDb {
             None
         };
         refuse_foreign_file(options).await?;
+        let file = Arc::new(FileIdentity::of(options.path())?);
         let writer = lease.map(|lease| Writer {
             // Rows and cursor commit together and can be read from the ledger again. NORMAL may lose the last commits when the
             // power fails, never a part of one, so it is safe here and spares a sync for each commit.
-            connection: Connections::new(
+            connection: Connections::kept(
                 options
                     .connect()
                     .journal_mode(SqliteJournalMode::Wal)
@@ -94,15 +96,15 @@ impl SqliteDb {
                 1,
                 options.patience * 3,
             ),
-            _lease: Arc::new(lease),
+            lease: Arc::new(lease),
         });
-        let reader = Connections::new(
+        let reader = Connections::kept(
             // Rows come from a thread of SQLite's own. Where a page of a backup fits, the two wait for each other less.
             options.connect().read_only(true).row_buffer_size(1_000),
             READERS,
             options.patience,
         );
-        let store = Self { writer, reader };
+        let store = Self { writer, reader, file };
         store.prepare(network, access).await?;
         Ok(store)
     }
@@ -139,9 +141,11 @@ impl SqliteDb {
         }
     }
 
-    /// Whether the database answers and its schema is this program's.
+    /// Whether the database answers, its files are those that were opened, and its schema is this program's.
     pub async fn check_ready(&self) -> Result<()> {
-        schema::check(&self.reader).await
+        schema::check(&self.reader).await?;
+        // Connections answer out of a file that nobody else finds, too.
+        self.check_files()
     }
 }
 
@@ -169,8 +173,29 @@ async fn make_file(options: &SqliteOptions) -> Result<LockFile> {
     // Made here, since SQLite would make it readable for everybody. Its journal and shared memory get the same permissions.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(lease),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(lease),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            warn_of_others(path);
+            Ok(lease)
+        }
         Err(error) => Err(unavailable(path, error)),
+    }
+}
+
+/// Warns where others than the owner may do anything with a file that was there before, or with its directory. Who made them
+/// so may have a reason, so nothing is changed.
+fn warn_of_others(path: &Path) {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    for (what, right) in [(directory.unwrap_or(Path::new(".")), "700"), (path, "600")] {
+        let Ok(metadata) = std::fs::metadata(what) else {
+            continue;
+        };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let what = what.display();
+            tracing::warn!(
+                "others than its owner have access to {what} (mode {mode:03o}); `chmod {right} {what}` ends that"
+            );
+        }
     }
 }
 
@@ -193,8 +218,9 @@ async fn refuse_foreign_file(options: &SqliteOptions) -> Result<()> {
     }
     let name_file = |error| match classify(error) {
         StorageError::Foreign { detail, .. } => foreign(detail),
-        StorageError::Unavailable { retryable, detail } => StorageError::Unavailable {
-            retryable,
+        // What can't be opened at first needs somebody's help.
+        StorageError::Unavailable { detail, .. } => StorageError::Unavailable {
+            retryable: false,
             detail: format!("{}: {detail}", path.display()),
         },
         other => other,

@@ -85,7 +85,7 @@ impl RawOperationRepo for SqliteDb {
         if let Some(moved) = addition.cursor {
             store_cursor(&mut transaction, moved).await?;
         }
-        transaction.commit().await.map_err(classify)?;
+        self.commit(transaction).await?;
         Ok(Appended {
             blocks: addition.blocks.len(),
             operations: addition.operations.len(),
@@ -112,7 +112,7 @@ impl RawOperationRepo for SqliteDb {
             store_cursor(&mut transaction, moved).await?;
         }
         check_foreign_keys(&mut transaction).await?;
-        transaction.commit().await.map_err(classify)?;
+        self.commit(transaction).await?;
         Ok(loaded)
     }
 

@@ -71,6 +71,17 @@ impl ResolutionError {
             ..Self::new(ErrorCode::InternalError, "the database is not ready yet, try again")
         }
     }
+
+    /// The node gave up.
+    pub(super) fn late() -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            ..Self::new(
+                ErrorCode::InternalError,
+                "the node has worked on this request for too long and given up",
+            )
+        }
+    }
 }
 
 impl From<DidError> for ResolutionError {

@@ -63,7 +63,9 @@ async fn readiness_follows_the_database() {
     let answer = api.get("/readyz").await;
     assert_eq!((answer.status, answer.text()), (StatusCode::OK, "Ok"));
     api.storage.close().await;
-    api.get("/readyz").await.problem(StatusCode::SERVICE_UNAVAILABLE);
+    let problem = api.get("/readyz").await.problem(StatusCode::SERVICE_UNAVAILABLE);
+    // The kind of fault, for anybody; what the driver says of it stands in the log.
+    assert_eq!(problem, "the database is not available");
 }
 
 /// A node that reads a ledger, and what is said of it.

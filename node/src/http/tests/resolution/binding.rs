@@ -207,7 +207,7 @@ async fn head_options_and_post_are_answered() {
     assert_eq!(from_browser.header("vary"), "Accept");
 }
 
-// edge-cases.md#h10
+// edge-cases.md#h10, edge-cases.md#y11
 #[tokio::test]
 async fn options_that_are_unknown_malformed_or_contradict_are_refused() {
     let history = History::updated();
@@ -224,6 +224,8 @@ async fn options_that_are_unknown_malformed_or_contradict_are_refused() {
         "versionTime=yesterday",
         "versionTime=2023-01-01",
         "versionTime=2023-02-30T00:00:00Z",
+        "versionTime=9999-12-31T23:59:59-00:01",
+        "versionTime=0001-01-01T00:00:00%2B00:01",
         &format!("versionId={id}&versionTime=2023-01-01T00:00:00Z"),
         &format!("versionId={id}&versionId={id}"),
         "versionTime=2023-01-01T00:00:00Z&versionTime=2023-01-01T00:00:00Z",
