@@ -15,6 +15,9 @@ use node_storage::{ConfigError, DbBackend, DbBackendConfig};
 
 use crate::exit::Failure;
 
+/// How long a request waits for a connection to the database. A client is told within 2 s that there is none.
+const REQUEST_WAIT: Duration = Duration::from_millis(1_500);
+
 /// A did:prism node: indexes the identity operations that are published on Cardano, and resolves DIDs.
 #[derive(Debug, Parser)]
 #[command(name = "neoprism-node", version)]
@@ -276,7 +279,7 @@ pub(crate) struct DatabaseArguments {
     /// process that writes the SQLite file.
     #[arg(long = "db-connect-timeout", env = "NPRISM_DB_CONNECT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
-    /// The largest number of connections to a PostgreSQL server.
+    /// The largest number of connections to a PostgreSQL server, with the one by which a process is the writer.
     #[arg(long = "db-max-connections", env = "NPRISM_DB_MAX_CONNECTIONS", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     max_connections: u32,
     /// The directory for SQLite databases; not used if --db-url is given [default: neoprism in the platform's
@@ -315,7 +318,13 @@ impl DatabaseArguments {
             );
             return Err(Failure::Usage(text));
         }
-        Ok(Some(self.config_of(Some(url), default_network)?))
+        let config = self.config_of(Some(url), default_network)?;
+        Ok(Some(config.answer_timeout(REQUEST_WAIT)))
+    }
+
+    /// The same for a node that answers requests: where there is no connection, it says so while its client still listens.
+    pub(crate) fn serving_config(&self, default_network: Network) -> Result<DbBackendConfig, ConfigError> {
+        Ok(self.config(default_network)?.answer_timeout(REQUEST_WAIT))
     }
 
     fn config_of(&self, url: Option<&str>, default_network: Network) -> Result<DbBackendConfig, ConfigError> {

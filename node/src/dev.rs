@@ -23,7 +23,7 @@ use crate::writer::{Standby, Until, Writer, WriterState};
 
 /// Runs until a signal or an error ends it.
 pub(crate) async fn run(arguments: DevArguments, console: &Console) -> Result<(), Failure> {
-    let config = arguments.database.config(Network::Custom)?;
+    let config = arguments.database.serving_config(Network::Custom)?;
     let server = Server::bind(&arguments.server).await?;
     let url = server.url();
     let index = IndexWorker::new();

@@ -92,7 +92,7 @@ impl Api {
     /// The store, or the problem that it is not there yet.
     fn storage(&self) -> Result<NodeStorageBackend, Problem> {
         self.storage_if_ready()
-            .ok_or_else(|| Problem::unavailable("the database is not ready yet, try again"))
+            .ok_or_else(|| Problem::database_away("the database is not ready yet, try again"))
     }
 }
 

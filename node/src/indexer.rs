@@ -15,7 +15,7 @@ use crate::writer::{Standby, Until, Writer, WriterState};
 
 /// Runs until a signal or an error ends it, or the source ends and the node was told to end with it.
 pub(crate) async fn run(arguments: IndexerArguments, console: &Console) -> Result<(), Failure> {
-    let config = arguments.database.config(Network::Mainnet)?;
+    let config = arguments.database.serving_config(Network::Mainnet)?;
     let replica = arguments.database.replica(&arguments.reading, Network::Mainnet)?;
     let source = arguments.source.config(config.network())?;
     let sink = arguments.sink.config(config.network())?;

@@ -1,6 +1,5 @@
 //! Opening a database that others write, for reading: now, or as soon as there is one.
 
-use std::future::pending;
 use std::time::Duration;
 
 use node_storage::contract::{Access, StorageError};
@@ -13,6 +12,9 @@ use crate::serve::PublishedStorage;
 /// How often a database that can't be read yet is looked at again.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether a database that could be read still can.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Publishes the store for reading as soon as it can be read, and keeps an eye on its network until that is known.
 ///
 /// # Errors
@@ -21,7 +23,27 @@ pub(crate) async fn keep_open(config: &DbBackendConfig, storage: &PublishedStora
     let store = open(config).await?;
     storage.send_replace(Some(store.clone()));
     wait_for_network(config, &store).await?;
-    pending().await
+    tell_of_faults(config, &store).await;
+    Ok(())
+}
+
+/// Says when the database can't be read any more, and when it can again: whoever reads it only when asked would not know.
+async fn tell_of_faults(config: &DbBackendConfig, store: &NodeStorageBackend) {
+    let mut told = false;
+    loop {
+        sleep(LOOK).await;
+        match store.check_ready().await {
+            Ok(()) if told => {
+                tracing::info!("reading {} again", config.location());
+                told = false;
+            }
+            Err(error) if !told => {
+                tracing::warn!("waiting for the database: {error}");
+                told = true;
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
 }
 
 /// The store, once it can be read.

@@ -11,7 +11,7 @@ use crate::serve::{PublishedStorage, Server};
 
 /// Runs until a signal or an error ends it.
 pub(crate) async fn run(arguments: ResolverArguments) -> Result<(), Failure> {
-    let config = arguments.database.config(Network::Mainnet)?;
+    let config = arguments.database.serving_config(Network::Mainnet)?;
     let replica = arguments.database.replica(&arguments.reading, Network::Mainnet)?;
     let server = Server::bind(&arguments.server).await?;
     let storage = PublishedStorage::new(None);

@@ -18,7 +18,7 @@ use crate::logging::Console;
 use crate::progress::{Bar, Unit};
 use crate::shutdown::Shutdown;
 use crate::summary::Described;
-use crate::writer::{Standby, Until, Writer};
+use crate::writer::{Standby, Until, Writer, keep};
 
 /// Restores and indexes, or leaves the database as it was.
 pub(crate) async fn run(arguments: &RestoreArguments, console: &Console) -> Result<(), Failure> {
@@ -33,8 +33,9 @@ pub(crate) async fn run(arguments: &RestoreArguments, console: &Console) -> Resu
         }),
     };
     let Written { restored, writing } = restored;
-    if let Some((store, lease)) = writing {
+    if let Some((store, mut lease)) = writing {
         tokio::select! {
+            never = keep(lease.as_mut()) => match never {},
             result = index(&store, console, restored.content.operations) => result?,
             signal = shutdown.requested() => return Err(Failure::Interrupted {
                 signal,
@@ -93,8 +94,11 @@ async fn write(arguments: &RestoreArguments, config: &DbBackendConfig, console: 
             state: &watch::Sender::default(),
             console,
         };
-        let (store, lease) = writer.open().await?;
-        let restored = restore(archives, &store, config.network(), progress).await?;
+        let (store, mut lease) = writer.open().await?;
+        let restored = tokio::select! {
+            never = keep(lease.as_mut()) => match never {},
+            result = restore(archives, &store, config.network(), progress) => result?,
+        };
         Written {
             restored,
             writing: Some((store, lease)),

@@ -1,10 +1,12 @@
 //! Being the one that writes a database: getting the right to, the work, and what happens when the right is lost.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
-use node_service::index::IndexWorker;
-use node_service::sync::{SyncUntil, SyncWorker};
-use node_storage::contract::{Access, OwnedStore, StorageError, WriterLease};
+use node_service::index::{IndexProgress, IndexWorker};
+use node_service::sync::{SyncProgress, SyncUntil, SyncWorker};
+use node_storage::contract::{Access, OtherWriter, OwnedStore, StorageError, WriterLease};
 use node_storage::{DbBackendConfig, NodeStorageBackend};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
@@ -17,8 +19,8 @@ use crate::serve::PublishedStorage;
 /// How often a standing-by process tries to become the writer, and the writer makes sure that it is.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long a writer that lost the right, and does not stand by, tries to get it back: the server may not have noticed the end
-/// of its old connection.
-const REGAIN: Duration = Duration::from_secs(10);
+/// of its old connection, and notices it after 8 s.
+const REGAIN: Duration = Duration::from_secs(15);
 
 /// What to do while another process is the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) enum WriterState {
     StandingBy,
     /// Writing.
     Writing,
+    /// Waiting for the database, which does not take what is to be written.
+    Waiting,
 }
 
 /// How long to work.
@@ -80,10 +84,10 @@ impl Writer<'_> {
         );
         let work = async {
             loop {
-                self.state.send_replace(WriterState::Writing);
                 let lost = tokio::select! {
                     result = self.work(sync, index, &storage) => return result,
                     error = lost_lease(lease.as_mut()) => error,
+                    never = self.tell_state(sync_progress.clone(), index_progress.clone()) => match never {},
                 };
                 tracing::warn!(
                     "stopped writing, since it is not certain any more that no other process writes: {lost}"
@@ -100,6 +104,31 @@ impl Writer<'_> {
                 Ok(())
             }
             () = telling => Ok(()),
+        }
+    }
+
+    /// Publishes whether what is to be written is written, for as long as the right to write is held.
+    async fn tell_state(
+        &self,
+        mut sync: watch::Receiver<SyncProgress>,
+        mut index: watch::Receiver<IndexProgress>,
+    ) -> Infallible {
+        loop {
+            let waits = sync.borrow_and_update().store_waits || index.borrow_and_update().waiting;
+            let state = if waits {
+                WriterState::Waiting
+            } else {
+                WriterState::Writing
+            };
+            self.state
+                .send_if_modified(|known| std::mem::replace(known, state) != state);
+            let changed = tokio::select! {
+                changed = sync.changed() => changed,
+                changed = index.changed() => changed,
+            };
+            if changed.is_err() {
+                return pending().await;
+            }
         }
     }
 
@@ -136,17 +165,16 @@ impl Writer<'_> {
         let mut was_reached = false;
         loop {
             match self.config.open_as_writer(self.migrate).await {
-                Ok(Some((store, lease))) => {
+                Ok(Ok((store, lease))) => {
                     self.publish(&store);
                     return Ok((store, lease));
                 }
-                Ok(None) if self.standby == Standby::Refuse => return Err(self.held()),
-                Ok(None) => {
+                Ok(Err(other)) if self.standby == Standby::Refuse => return Err(self.held(&other)),
+                Ok(Err(other)) => {
                     was_reached = true;
                     if !is_standing_by {
-                        tracing::info!("standing by: another process writes {}", self.config.location());
+                        self.stand_by(&other);
                         is_standing_by = true;
-                        self.state.send_replace(WriterState::StandingBy);
                     }
                     if reader.is_none() {
                         reader = match self.look().await {
@@ -177,9 +205,10 @@ impl Writer<'_> {
     /// Gets the right to write back, once it was lost.
     async fn regain(&self, lease: &mut dyn WriterLease, storage: &NodeStorageBackend) -> Result<(), Failure> {
         let deadline = Instant::now() + REGAIN;
+        let mut is_standing_by = false;
         loop {
             match lease.regain().await {
-                Ok(true) => {
+                Ok(Ok(())) => {
                     // Another version of the program may have been the writer meanwhile.
                     match storage.check_ready().await {
                         Ok(()) => return Ok(()),
@@ -187,9 +216,15 @@ impl Writer<'_> {
                         Err(error) => return Err(error.into()),
                     }
                 }
-                Ok(false) if self.standby == Standby::Refuse && Instant::now() >= deadline => return Err(self.held()),
-                Ok(false) => {}
-                Err(error) if error.is_retryable() => {}
+                Ok(Err(other)) if self.standby == Standby::Refuse && Instant::now() >= deadline => {
+                    return Err(self.held(&other));
+                }
+                Ok(Err(other)) if self.standby == Standby::Wait && !is_standing_by => {
+                    self.stand_by(&other);
+                    is_standing_by = true;
+                }
+                Ok(Err(_)) => {}
+                Err(error) if error.is_retryable() => tracing::debug!("trying again: {error}"),
                 Err(error) => return Err(error.into()),
             }
             sleep(HEARTBEAT).await;
@@ -202,9 +237,24 @@ impl Writer<'_> {
         }
     }
 
-    fn held(&self) -> Failure {
-        let detail = format!("another process writes {}", self.config.location());
+    fn stand_by(&self, other: &OtherWriter) {
+        tracing::info!("standing by: {}", other.describe(&self.config.location()));
+        self.state.send_replace(WriterState::StandingBy);
+    }
+
+    fn held(&self, other: &OtherWriter) -> Failure {
+        let detail = other.describe(&self.config.location());
         StorageError::Busy { detail }.into()
+    }
+}
+
+/// Keeps the right to write, for work that goes on without it: it was lost between two looks, and is taken again if nobody else has
+/// it.
+pub(crate) async fn keep(lease: &mut dyn WriterLease) -> Infallible {
+    loop {
+        let lost = lost_lease(lease).await;
+        let regained = lease.regain().await;
+        tracing::debug!("the right to write was lost ({lost}), and then: {regained:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::time::Duration;
 
 use did_prism::ledger::PublishedBlock;
 use dlt_source::{AnySource, DltSource, Heard, SourceConfig, SourceError, SourceEvent};
@@ -9,6 +10,9 @@ use node_storage_contract::{AnyStore, Cursor, DltCursorRepo, RawOperationRepo, S
 use tokio::sync::{Notify, watch};
 
 use crate::retry::{BackOff, until_answered};
+
+/// An append that takes longer waits for something. Most take milliseconds.
+const SLOW_APPEND: Duration = Duration::from_secs(5);
 
 /// How far syncing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +25,8 @@ pub struct SyncProgress {
     pub operations: u64,
     /// What the worker is doing.
     pub phase: SyncPhase,
+    /// Whether the store does not take what is delivered: it fails for a reason that passes, or has not answered for some time.
+    pub store_waits: bool,
 }
 
 /// What the sync worker is doing.
@@ -228,11 +234,19 @@ async fn append_pending(
     };
     let cursor = *cursor;
     let append = async |expected| {
-        let what = "storing blocks";
-        until_answered(what, phase_of(progress), async || {
+        let storing = until_answered("storing blocks", phase_of_storing(progress), async || {
             storage.append(expected, blocks, cursor).await
-        })
-        .await
+        });
+        tokio::pin!(storing);
+        let answer = match tokio::time::timeout(SLOW_APPEND, &mut storing).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                set_store_waits(progress, true);
+                storing.await
+            }
+        };
+        set_store_waits(progress, false);
+        answer
     };
     let appended = match append(reading.stored).await {
         // This delivery was stored, and the answer was lost. Delivering it again makes certain of it.
@@ -254,6 +268,19 @@ async fn append_pending(
 
 fn set_phase(progress: &watch::Sender<SyncProgress>, phase: SyncPhase) {
     progress.send_modify(|progress| progress.phase = phase);
+}
+
+fn set_store_waits(progress: &watch::Sender<SyncProgress>, waits: bool) {
+    progress.send_if_modified(|progress| std::mem::replace(&mut progress.store_waits, waits) != waits);
+}
+
+/// The same as [`phase_of`], for a wait for the store.
+fn phase_of_storing(progress: &watch::Sender<SyncProgress>) -> impl FnMut(bool) {
+    let mut phase = phase_of(progress);
+    move |waiting| {
+        phase(waiting);
+        set_store_waits(progress, waiting);
+    }
 }
 
 /// Publishes that the worker waits, and that it reads again.

@@ -347,11 +347,21 @@ async fn postgres_has_one_writer_at_a_time() {
         .await
         .unwrap()
         .expect("nobody is the writer");
-    assert!(config.open_as_writer(false).await.unwrap().is_none());
+    let other = config
+        .open_as_writer(false)
+        .await
+        .unwrap()
+        .err()
+        .expect("there is a writer");
+    let holder = other.describe("it");
+    assert!(
+        holder.contains("process ") && holder.contains("neoprism-node"),
+        "the holder is not named: {holder}"
+    );
     first.check().await.unwrap();
     first.release().await.unwrap();
     let second = config.open_as_writer(false).await.unwrap();
-    assert!(second.is_some(), "it was given back");
+    assert!(second.is_ok(), "it was given back");
 }
 
 #[tokio::test]

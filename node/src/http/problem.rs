@@ -15,6 +15,9 @@ use serde::Serialize;
 use tower_http::timeout::TimeoutError;
 use utoipa::ToSchema;
 
+/// When to ask again while the database is away.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// The media type of problem details.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -69,6 +72,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// 503: not now. Where it is the database that is away, with the time after which to ask again.
+    pub(super) fn database_away(detail: impl Into<String>) -> Self {
+        Self::unavailable(detail).retry_after(ASK_AGAIN)
+    }
+
     /// 503: not now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -104,7 +112,7 @@ impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
         tracing::error!(%error, "a request failed on the database");
         if error.is_retryable() {
-            Self::unavailable("the database is not available at the moment, try again")
+            Self::database_away("the database is not available at the moment, try again")
         } else {
             Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -77,7 +77,7 @@ pub(super) fn router() -> OpenApiRouter<Api> {
             content_type = "application/did-resolution"),
         (status = 501, description = "METHOD_NOT_SUPPORTED: a DID of another method than `prism`.",
             body = ResolutionResult, content_type = "application/did-resolution"),
-        (status = 503, description = "INTERNAL_ERROR: the database is not ready yet.",
+        (status = 503, description = "INTERNAL_ERROR: the database is not ready yet, or away; `Retry-After` says when to ask again.",
             body = ResolutionResult, content_type = "application/did-resolution"),
     ),
 )]

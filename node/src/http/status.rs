@@ -43,11 +43,14 @@ pub(crate) struct SyncWatch {
 }
 
 impl SyncWatch {
+    /// Whether this process is the one that writes.
+    fn has_lease(&self) -> bool {
+        matches!(*self.writer.borrow(), WriterState::Writing | WriterState::Waiting)
+    }
+
     /// The highest block of the ledger. Only a writer reads it: what it heard before it lost the right to write is old.
     fn tip(&self) -> Option<Tip> {
-        (*self.writer.borrow() == WriterState::Writing)
-            .then(|| self.heard.borrow().tip)
-            .flatten()
+        self.has_lease().then(|| self.heard.borrow().tip).flatten()
     }
 }
 
@@ -76,8 +79,8 @@ struct NodeStatus {
     /// The last block with PRISM operations of which everything is indexed; null before the first.
     #[schema(required)]
     last_indexed_block: Option<BlockStatus>,
-    /// `writing`; `starting`, which includes waiting for the database; `standing_by` while another process writes; null in a
-    /// `resolver`.
+    /// `writing`; `waiting` while the database does not take what is to be written; `starting`, which includes waiting for a
+    /// database that can't be reached; `standing_by` while another process writes; null in a `resolver`.
     #[schema(required, example = "writing")]
     writer: Option<&'static str>,
     /// What the source of the ledger is doing: `reading`, `waiting` for somebody who does not answer, `caught_up` and waiting for
@@ -177,7 +180,7 @@ async fn status(State(api): State<Api>) -> Result<Json<NodeStatus>, Problem> {
     let tip = sync.and_then(SyncWatch::tip);
     let writer = sync.map(|sync| *sync.writer.borrow());
     let phase = sync
-        .filter(|_| writer == Some(WriterState::Writing))
+        .filter(|sync| sync.has_lease())
         .map(|sync| sync.progress.borrow().phase);
     Ok(Json(NodeStatus {
         mode: api.config.mode,
@@ -194,6 +197,7 @@ async fn status(State(api): State<Api>) -> Result<Json<NodeStatus>, Problem> {
             WriterState::Starting => "starting",
             WriterState::StandingBy => "standing_by",
             WriterState::Writing => "writing",
+            WriterState::Waiting => "waiting",
         }),
         source: phase.map(|phase| match phase {
             SyncPhase::Reading => "reading",
@@ -209,7 +213,8 @@ async fn status(State(api): State<Api>) -> Result<Json<NodeStatus>, Problem> {
 
 /// Whether the node can answer
 ///
-/// It can if the database answers within 5 seconds and has the schema of this program. With `--max-lag BLOCKS`, a node that writes
+/// It can if the database answers within 5 seconds and has the schema of this program. A node that writes must be able to: one that
+/// stands by is ready, one that waits for the database to take what it has read is not. With `--max-lag BLOCKS`, a node that writes
 /// must not be further below the tip of the ledger than that either. A `submitter`, which has no database, can if its wallet answers
 /// within 5 seconds and has read the chain to its end.
 #[utoipa::path(
@@ -260,9 +265,16 @@ const fn fault(error: &StorageError) -> &'static str {
     }
 }
 
-/// Looks at the database. Answers what is wrong with the lag, if anything is.
+/// Looks at the database. Answers what is wrong with writing or with the lag, if anything is.
 async fn look(storage: &NodeStorageBackend, sync: Option<&SyncWatch>) -> Result<Option<String>, StorageError> {
     storage.check_ready().await?;
+    match sync.map(|sync| *sync.writer.borrow()) {
+        Some(WriterState::Starting) => return Ok(Some("the node is getting the right to write".to_owned())),
+        Some(WriterState::Waiting) => {
+            return Ok(Some("the database does not take what is to be written".to_owned()));
+        }
+        Some(WriterState::Writing | WriterState::StandingBy) | None => {}
+    }
     let Some((sync, max_lag)) = sync.and_then(|sync| Some((sync, sync.max_lag?))) else {
         return Ok(None);
     };

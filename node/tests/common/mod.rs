@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -27,14 +27,19 @@ use test_databases::{PostgresDatabase, PostgresServer};
 /// How long another process may take.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Looks again and again until the answer is there. The one place where a test waits.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + DEADLINE;
+/// Looks again and again until the answer is there.
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, what, look)
+}
+
+/// The same with another deadline. The one place where a test waits.
+pub fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(answer) = look() {
             return answer;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain: {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -103,6 +108,30 @@ impl Database {
         let mut command = self.node(&["indexer", "--network", "custom", "--port", "0", "--dlt-source", "file"]);
         command.arg("--ledger-file").arg(ledger).args(arguments);
         command
+    }
+
+    /// The same database where it is reached at another address, such as that of a proxy.
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let mut url: url::Url = self.url.parse().unwrap();
+        url.set_ip_host(address.ip()).unwrap();
+        url.set_port(Some(address.port())).unwrap();
+        Self {
+            backend: self.backend,
+            url: url.into(),
+            directory: tempfile::tempdir().unwrap(),
+            server: None,
+        }
+    }
+
+    /// The address of its server.
+    pub fn server_address(&self) -> SocketAddr {
+        let url: url::Url = self.url.parse().unwrap();
+        let port = url.port().unwrap_or(5432);
+        (url.host_str().unwrap(), port)
+            .to_socket_addrs()
+            .unwrap()
+            .next()
+            .unwrap()
     }
 
     /// Syncs and indexes the ledger to its end, which has to work.
@@ -400,6 +429,11 @@ impl Running {
         eventually(&format!("{text:?} on standard error"), || {
             self.stderr.so_far().contains(text).then_some(())
         });
+    }
+
+    /// What stands on its standard error so far.
+    pub fn told(&self) -> String {
+        self.stderr.so_far()
     }
 
     /// Waits until this stands on its standard output.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use node_storage_contract::{Access, AnyStore, BoxFuture, Connect, Engine, Network, OwnedStore, Result, StoreConfig};
+use node_storage_contract::{
+    Access, AnyStore, BoxFuture, Connect, Engine, Network, OtherWriter, OwnedStore, Result, StoreConfig,
+};
 
 use crate::registry::{DbBackend, listed};
 
@@ -108,7 +110,14 @@ impl DbBackendConfig {
         self
     }
 
-    /// The most connections to a server. Embedded engines decide for themselves.
+    /// How long a call of an open store waits for a connection to a server: as long as opening does, unless this says otherwise.
+    #[must_use]
+    pub fn answer_timeout(mut self, timeout: Duration) -> Self {
+        self.store.set_answer_timeout(timeout);
+        self
+    }
+
+    /// The most connections to a server, the one of the lease included. Embedded engines decide for themselves.
     #[must_use]
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.store.set_max_connections(connections);
@@ -135,12 +144,12 @@ impl DbBackendConfig {
         self.store.location()
     }
 
-    /// Opens the store for writing, as the one process that does. `None` while another process is the writer and one can stand
-    /// by for it.
+    /// Opens the store for writing, as the one process that does. [`OtherWriter`] while another process is the writer and
+    /// one can stand by for it.
     ///
     /// # Errors
     /// As [`AnyStore::connect`]; `Busy` while another process is the writer and standing by is not possible.
-    pub async fn open_as_writer(&self, migrate: bool) -> Result<Option<OwnedStore>> {
+    pub async fn open_as_writer(&self, migrate: bool) -> Result<std::result::Result<OwnedStore, OtherWriter>> {
         self.store.open_as_writer(self.network, migrate).await
     }
 }

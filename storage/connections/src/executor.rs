@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::{Database, Either, Error, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
-use crate::{Connections, lost};
+use crate::{Connections, Lent, lost};
 
 /// A statement that can be sent once more.
 struct Statement<DB: Database> {
@@ -57,24 +57,25 @@ impl<DB: Database> Execute<'_, DB> for Statement<DB> {
     }
 }
 
-impl<'p, DB: Database> Executor<'p> for &Connections<DB>
+/// Reads on this connection. A statement that finds it lost before the first row came is sent once more, on a new one.
+impl<'c, DB: Database> Executor<'c> for &'c mut Lent<DB>
 where
     DB::Arguments: Clone,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'a> &'a mut DB::Connection: Executor<'a, Database = DB>,
 {
     type Database = DB;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
+    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
     where
+        'c: 'e,
+        'q: 'e,
         E: 'q + Execute<'q, DB>,
     {
-        let connections = self.clone();
         try_stream! {
             let statement = Statement::<DB>::new(query)?;
-            let mut lent = connections.lend().await?;
             let mut may_repeat = true;
             loop {
-                let mut answer = lent.fetch_many(statement.again());
+                let mut answer = (&mut **self).fetch_many(statement.again());
                 let failure = loop {
                     match answer.try_next().await {
                         Ok(Some(step)) => {
@@ -90,20 +91,21 @@ where
                     None => break,
                     Some(error) if may_repeat && lost(&error) => {
                         may_repeat = false;
-                        lent.discard();
-                        lent = connections.lend_in_place_of_lost().await?;
+                        self.renew().await?;
                     }
                     Some(error) => Err(error)?,
                 }
             }
-            lent.settled();
+            self.settle();
         }
         .boxed()
     }
 
     /// The first row. The others, which a statement for one row does not have, are read and passed over.
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
     where
+        'c: 'e,
+        'q: 'e,
         E: 'q + Execute<'q, DB>,
     {
         let mut rows = self.fetch(query);
@@ -121,16 +123,60 @@ where
         parameters: &'e [DB::TypeInfo],
     ) -> BoxFuture<'e, Result<DB::Statement, Error>>
     where
+        'c: 'e,
+    {
+        (&mut **self).prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'c: 'e,
+    {
+        (&mut **self).describe(sql)
+    }
+}
+
+/// Reads, each statement on a connection that is lent for it.
+impl<'p, DB: Database> Executor<'p> for &Connections<DB>
+where
+    DB::Arguments: Clone,
+    for<'a> &'a mut DB::Connection: Executor<'a, Database = DB>,
+{
+    type Database = DB;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
+    where
+        E: 'q + Execute<'q, DB>,
+    {
+        let connections = self.clone();
+        try_stream! {
+            let mut lent = connections.lend().await?;
+            let mut answer = lent.fetch_many(query);
+            while let Some(step) = answer.try_next().await? {
+                yield step;
+            }
+        }
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
+    where
+        E: 'q + Execute<'q, DB>,
+    {
+        let connections = self.clone();
+        async move { connections.lend().await?.fetch_optional(query).await }.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [DB::TypeInfo],
+    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
+    where
         'p: 'e,
     {
         let connections = self.clone();
-        async move {
-            let mut lent = connections.lend().await?;
-            let statement = lent.prepare_with(sql, parameters).await?;
-            lent.settled();
-            Ok(statement)
-        }
-        .boxed()
+        async move { connections.lend().await?.prepare_with(sql, parameters).await }.boxed()
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
@@ -138,12 +184,6 @@ where
         'p: 'e,
     {
         let connections = self.clone();
-        async move {
-            let mut lent = connections.lend().await?;
-            let description = lent.describe(sql).await?;
-            lent.settled();
-            Ok(description)
-        }
-        .boxed()
+        async move { connections.lend().await?.describe(sql).await }.boxed()
     }
 }

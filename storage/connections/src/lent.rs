@@ -3,19 +3,19 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Connection, Database};
+use sqlx::{Connection, Database, Error};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::Connections;
+use crate::{RELEASE, Connections};
 
 /// A connection for the time of one call. Dropping it gives it back.
 ///
 /// One whose call came to its end, as [`Lent::settled`] says, goes back at once. Any other is waited for in the background,
 /// until it has read what the server still sends and has rolled back what was begun.
 pub struct Lent<DB: Database> {
-    /// `None` from the moment on that it goes back or away.
+    /// `None` only while it is dropped.
     parts: Option<Parts<DB>>,
     settled: bool,
 }
@@ -55,9 +55,16 @@ impl<DB: Database> Lent<DB> {
         self.settled = true;
     }
 
-    /// Drops the connection, which is lost.
-    pub(crate) fn discard(mut self) {
-        self.parts = None;
+    /// Drops the connection, which was lost, and makes a new one in its place.
+    ///
+    /// # Errors
+    /// What connecting answers. The lost one is kept then.
+    pub(crate) async fn renew(&mut self) -> Result<(), Error> {
+        self.settled = false;
+        if let Some(parts) = &mut self.parts {
+            (parts.connection, parts.made) = parts.home.connect_in_place_of_lost().await?;
+        }
+        Ok(())
     }
 }
 
@@ -79,9 +86,9 @@ impl<DB: Database> Drop for Lent<DB> {
         } else if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 // What the driver has put off goes out with it: the rollback of a transaction that was dropped.
-                match parts.connection.ping().await {
-                    Ok(()) => parts.give_back(),
-                    Err(_) => parts.home.drop_idle(),
+                match timeout(RELEASE, parts.connection.ping()).await {
+                    Ok(Ok(())) => parts.give_back(),
+                    Ok(Err(_)) | Err(_) => parts.home.drop_idle(),
                 }
             });
         }
@@ -93,7 +100,7 @@ impl<DB: Database> Deref for Lent<DB> {
 
     #[expect(
         clippy::expect_used,
-        reason = "the parts leave with the value itself: by drop or discard"
+        reason = "they are missing only while it is dropped"
     )]
     fn deref(&self) -> &Self::Target {
         &self.parts.as_ref().expect("a connection that is lent").connection
@@ -103,9 +110,11 @@ impl<DB: Database> Deref for Lent<DB> {
 impl<DB: Database> DerefMut for Lent<DB> {
     #[expect(
         clippy::expect_used,
-        reason = "the parts leave with the value itself: by drop or discard"
+        reason = "they are missing only while it is dropped"
     )]
     fn deref_mut(&mut self) -> &mut Self::Target {
+        // Whoever has it may begin something.
+        self.settled = false;
         &mut self.parts.as_mut().expect("a connection that is lent").connection
     }
 }

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Database, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -25,6 +26,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 const ASK_AFTER: Duration = Duration::from_secs(1);
 /// How long it may take to answer that.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection whose call was broken off may take to come to its end. Another one is made then.
+const RELEASE: Duration = Duration::from_secs(5);
 /// A connection that nobody has used for this long is closed.
 const IDLE: Duration = Duration::from_mins(10);
 /// A connection is closed at this age: a server's process grows with what it has seen.
@@ -34,6 +37,24 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The options by which a database is connected to.
 pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// What is done with each new connection before it is lent.
+pub type Prepare<DB> =
+    for<'c> fn(&'c mut <DB as Database>::Connection) -> BoxFuture<'c, Result<(), Error>>;
+
+/// How many connections there are, and how they are treated.
+#[derive(Debug)]
+pub struct Settings<DB: Database> {
+    /// The most at a time; at least one.
+    pub most: u32,
+    /// How long a call waits for one, connecting included.
+    pub patience: Duration,
+    /// Whether they are kept whatever their age. Connections to a file do not grow old, and opening another one takes a descriptor
+    /// that may not be there. Others are closed when they are half an hour old, or were not used for ten minutes.
+    pub kept: bool,
+    /// What is done with a new one first.
+    pub prepare: Option<Prepare<DB>>,
+}
 
 /// Connections to one database, made when they are needed. Clones share them.
 ///
@@ -47,8 +68,8 @@ struct Shared<DB: Database> {
     permits: Arc<Semaphore>,
     most: u32,
     patience: Duration,
-    /// Whether connections that nobody uses, or that are old, are closed.
-    renewed: bool,
+    kept: bool,
+    prepare: Option<Prepare<DB>>,
     idle: Mutex<Vec<Idle<DB>>>,
     closed: AtomicBool,
 }
@@ -60,20 +81,14 @@ struct Idle<DB: Database> {
 }
 
 impl<DB: Database> Connections<DB> {
-    /// At most `most` connections (one at least) at a time. Whoever needs one waits for it for `patience`, connecting included.
-    ///
-    /// One that is half an hour old, or was not used for ten minutes, is closed.
-    pub fn new(options: Options<DB>, most: u32, patience: Duration) -> Self {
-        Self::made(options, most, patience, true)
-    }
-
-    /// As [`Connections::new`], but they are kept whatever their age: connections to a file do not grow old, and opening another
-    /// one takes a descriptor that may not be there.
-    pub fn kept(options: Options<DB>, most: u32, patience: Duration) -> Self {
-        Self::made(options, most, patience, false)
-    }
-
-    fn made(options: Options<DB>, most: u32, patience: Duration, renewed: bool) -> Self {
+    /// Connections to the database of these options. None is made yet.
+    pub fn new(options: Options<DB>, settings: &Settings<DB>) -> Self {
+        let Settings {
+            most,
+            patience,
+            kept,
+            prepare,
+        } = *settings;
         let most = most.max(1);
         let permits = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared {
@@ -81,7 +96,8 @@ impl<DB: Database> Connections<DB> {
             permits: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
             most,
             patience,
-            renewed,
+            kept,
+            prepare,
             idle: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
         }))
@@ -110,12 +126,9 @@ impl<DB: Database> Connections<DB> {
     }
 
     /// A connection made now, after one was lost: the others at hand were most likely lost with it.
-    async fn lend_in_place_of_lost(&self) -> Result<Lent<DB>, Error> {
+    async fn connect_in_place_of_lost(&self) -> Result<(DB::Connection, Instant), Error> {
         self.drop_idle();
-        let deadline = Instant::now() + self.0.patience;
-        let permit = self.permit(deadline).await?;
-        let connection = self.connect_until(deadline).await?;
-        Ok(self.lent(connection, permit))
+        self.connect_until(Instant::now() + self.0.patience).await
     }
 
     /// Closes the connections. Calls that have begun end first; later ones answer `PoolClosed`.
@@ -160,9 +173,17 @@ impl<DB: Database> Connections<DB> {
         self.connect_until(deadline).await
     }
 
+    async fn connect(&self) -> Result<DB::Connection, Error> {
+        let mut connection = self.0.options.connect().await?;
+        if let Some(prepare) = self.0.prepare {
+            prepare(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
     async fn connect_until(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
         loop {
-            let attempt = timeout_at(deadline, self.0.options.connect()).await;
+            let attempt = timeout_at(deadline, self.connect()).await;
             match attempt.map_err(|_| Error::PoolTimedOut)? {
                 Err(error) if passes(&error) && Instant::now() + PAUSE < deadline => sleep(PAUSE).await,
                 answer => return answer.map(|connection| (connection, Instant::now())),
@@ -182,7 +203,7 @@ impl<DB: Database> Connections<DB> {
     fn take_back(&self, connection: DB::Connection, made: Instant) {
         let now = Instant::now();
         let mut idle = self.idle();
-        if self.0.renewed {
+        if !self.0.kept {
             // The one that was used last is lent first, so those that nobody needs any more are the first ones.
             let unused = idle.iter().take_while(|idle| now - idle.since > IDLE).count();
             idle.drain(..unused);

@@ -37,8 +37,7 @@ impl<DB: Database> Connections<DB> {
             if !lost(&error) {
                 return Err(error);
             }
-            lent.discard();
-            lent = self.lend_in_place_of_lost().await?;
+            lent.renew().await?;
             DB::TransactionManager::begin(&mut lent, statement).await?;
         }
         Ok(Transaction { lent, open: true })

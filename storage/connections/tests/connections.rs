@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use node_storage_connections::Connections;
+use node_storage_connections::{Connections, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Error, Sqlite};
 use tempfile::TempDir;
@@ -16,7 +16,15 @@ async fn connections(directory: &TempDir, most: u32, patience: Duration) -> Conn
     let options = SqliteConnectOptions::new()
         .filename(directory.path().join("test.db"))
         .create_if_missing(true);
-    let connections: Connections<Sqlite> = Connections::new(options, most, patience);
+    let connections: Connections<Sqlite> = Connections::new(
+        options,
+        &Settings {
+            most,
+            patience,
+            kept: false,
+            prepare: None,
+        },
+    );
     let mut lent = connections.lend().await.unwrap();
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS number (value INTEGER)")
         .execute(&mut *lent)

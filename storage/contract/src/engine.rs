@@ -39,7 +39,11 @@ pub trait StoreConfig: fmt::Debug + Send + Sync {
     /// How long opening waits for a server that can't be reached, or for another process that is in the way.
     fn set_connect_timeout(&mut self, timeout: Duration);
 
-    /// The most connections to a server. Embedded engines decide for themselves.
+    /// How long a call of an open store waits for a connection to a server; as long as opening does where this is not set. Embedded
+    /// engines decide for themselves.
+    fn set_answer_timeout(&mut self, timeout: Duration);
+
+    /// The most connections to a server, the one of the lease included. Embedded engines decide for themselves.
     fn set_max_connections(&mut self, connections: u32);
 
     /// Where the store is, for people.
@@ -54,14 +58,35 @@ pub trait StoreConfig: fmt::Debug + Send + Sync {
     /// As [`AnyStore::connect`].
     fn open(&self, network: Network, access: Access) -> BoxFuture<'_, Result<AnyStore>>;
 
-    /// Opens the store for writing, as the one process that does. `None` while another process is the writer and one can stand
-    /// by for it.
+    /// Opens the store for writing, as the one process that does. [`OtherWriter`] while another process is the writer and one can
+    /// stand by for it.
     ///
     /// `migrate` says whether a schema that is missing or outdated is brought up to date.
     ///
     /// # Errors
     /// As [`AnyStore::connect`]; `Busy` while another process is the writer and standing by is not possible.
-    fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>>;
+    fn open_as_writer(
+        &self,
+        network: Network,
+        migrate: bool,
+    ) -> BoxFuture<'_, Result<std::result::Result<OwnedStore, OtherWriter>>>;
+}
+
+/// Somebody else is the writer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OtherWriter {
+    /// What the server says of the session that holds the lease, if anything.
+    pub holder: Option<String>,
+}
+
+impl OtherWriter {
+    /// That another process writes what is at `location`, and what is known of it.
+    pub fn describe(&self, location: &str) -> String {
+        match &self.holder {
+            Some(holder) => format!("another process writes {location}: {holder}"),
+            None => format!("another process writes {location}"),
+        }
+    }
 }
 
 /// A store that this process alone writes.
@@ -77,9 +102,9 @@ pub trait WriterLease: fmt::Debug + Send + Sync {
     /// Why that is not certain any more.
     fn check(&mut self) -> BoxFuture<'_, Result<()>>;
 
-    /// Takes the lease again after [`WriterLease::check`] failed, having let go of what is left of the old one. `false` while
-    /// another process holds it.
-    fn regain(&mut self) -> BoxFuture<'_, Result<bool>>;
+    /// Takes the lease again after [`WriterLease::check`] failed, having let go of what is left of the old one. [`OtherWriter`]
+    /// while another process holds it.
+    fn regain(&mut self) -> BoxFuture<'_, Result<std::result::Result<(), OtherWriter>>>;
 
     /// Gives the lease back.
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<()>>;

@@ -33,7 +33,7 @@ pub use access::Access;
 pub use any::{AnyStore, BoxFuture, Connect, Connection};
 pub use append::{Addition, AppendPlan, StoredBlocks};
 pub use cursor::{Cursor, CursorMoved};
-pub use engine::{Engine, OwnedStore, StoreConfig, WriterLease};
+pub use engine::{Engine, OtherWriter, OwnedStore, StoreConfig, WriterLease};
 pub use error::{Conflict, ConflictReason, MigrationError, Result, StorageError, Subject};
 pub use index::{IndexEntry, IndexOutcome, IndexPlan, Reason};
 pub use load::{BoundMismatch, Delivery, LoadPlan, LoadSource};

@@ -4,17 +4,26 @@ use std::path::Path;
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, Engine, Network, OwnedStore, Result, StorageError, StoreConfig,
-    WriterLease,
+    Access, AnyStore, BoxFuture, Connection, Engine, Network, OtherWriter, OwnedStore, Result, StorageError,
+    StoreConfig, WriterLease,
 };
+use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::advisory_lock::AdvisoryLock;
+use crate::advisory_lock::{AdvisoryLock, Attempt, ServerProcess};
+use crate::error::classify;
+use crate::holder::Holder;
 use crate::open::reach;
 use crate::{PostgresDb, PostgresOptions};
 
+/// How long a server may take to say that the lease is still held: less than the silence after which it gives it away.
+const STILL_HELD: Duration = Duration::from_secs(5);
 /// How long a server that accepts connections may take to say whether the lease is free.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How long the server may take to end the session of a lease that this process has given up.
+const OWN_END: Duration = Duration::from_secs(3);
+/// Between looks whether it has.
+const OWN_LOOK: Duration = Duration::from_millis(50);
 
 /// Between attempts to open a store.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -54,6 +63,10 @@ impl StoreConfig for PostgresOptions {
         *self = self.clone().connect_timeout(timeout);
     }
 
+    fn set_answer_timeout(&mut self, timeout: Duration) {
+        *self = self.clone().answer_timeout(timeout);
+    }
+
     fn set_max_connections(&mut self, connections: u32) {
         *self = self.clone().max_connections(connections);
     }
@@ -70,7 +83,11 @@ impl StoreConfig for PostgresOptions {
         Box::pin(async move { Ok(AnyStore::connected(PostgresDb::open(self, network, access).await?)) })
     }
 
-    fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>> {
+    fn open_as_writer(
+        &self,
+        network: Network,
+        migrate: bool,
+    ) -> BoxFuture<'_, Result<std::result::Result<OwnedStore, OtherWriter>>> {
         Box::pin(async move {
             // A server that was reached may still refuse what follows for a reason that passes.
             let deadline = Instant::now() + self.patience();
@@ -84,14 +101,31 @@ impl StoreConfig for PostgresOptions {
     }
 }
 
-async fn take_and_open(options: &PostgresOptions, network: Network, migrate: bool) -> Result<Option<OwnedStore>> {
+async fn take_and_open(
+    options: &PostgresOptions,
+    network: Network,
+    migrate: bool,
+) -> Result<std::result::Result<OwnedStore, OtherWriter>> {
     // Waits for a server that is not up yet.
-    reach(options).await?;
-    let Some(lease) = PostgresLease::take(options.clone()).await? else {
-        return Ok(None);
+    reach(options).await?.close().await.map_err(classify)?;
+    let lock = match try_lock(options, None).await? {
+        Attempt::Taken(lock) => lock,
+        Attempt::Held(holder) => return Ok(Err(other_writer(holder))),
     };
-    let store = PostgresDb::open(options, network, Access::Write { migrate }).await?;
-    Ok(Some((AnyStore::connected(store), Box::new(lease) as _)))
+    let access = Access::Write { migrate };
+    let store = PostgresDb::open_beside(options, network, access, 1).await?;
+    let lease = PostgresLease {
+        options: options.clone(),
+        lock: Some(lock),
+        own: None,
+    };
+    Ok(Ok((AnyStore::connected(store), Box::new(lease) as _)))
+}
+
+fn other_writer(holder: Option<Holder>) -> OtherWriter {
+    OtherWriter {
+        holder: holder.map(|holder| holder.to_string()),
+    }
 }
 
 impl Connection for PostgresDb {
@@ -110,20 +144,12 @@ struct PostgresLease {
     options: PostgresOptions,
     /// `None` from the moment that it was let go of until it is taken again.
     lock: Option<AdvisoryLock>,
+    /// Who served the lock that was let go of last.
+    own: Option<ServerProcess>,
 }
 
-impl PostgresLease {
-    async fn take(options: PostgresOptions) -> Result<Option<Self>> {
-        let lock = try_lock(&options).await?;
-        Ok(lock.map(|lock| Self {
-            options,
-            lock: Some(lock),
-        }))
-    }
-}
-
-async fn try_lock(options: &PostgresOptions) -> Result<Option<AdvisoryLock>> {
-    timeout(ANSWER, AdvisoryLock::try_acquire(options))
+async fn try_lock(options: &PostgresOptions, own: Option<&ServerProcess>) -> Result<Attempt> {
+    timeout(ANSWER, AdvisoryLock::try_acquire(options, own))
         .await
         .unwrap_or_else(|_| Err(no_answer(options)))
 }
@@ -138,9 +164,9 @@ fn no_answer(options: &PostgresOptions) -> StorageError {
 impl WriterLease for PostgresLease {
     fn check(&mut self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let Self { options, lock } = self;
+            let Self { options, lock, .. } = self;
             match lock {
-                Some(lock) => timeout(ANSWER, lock.check())
+                Some(lock) => timeout(STILL_HELD, lock.check())
                     .await
                     .unwrap_or_else(|_| Err(no_answer(options))),
                 None => Err(no_answer(options)),
@@ -148,12 +174,32 @@ impl WriterLease for PostgresLease {
         })
     }
 
-    fn regain(&mut self) -> BoxFuture<'_, Result<bool>> {
+    fn regain(&mut self) -> BoxFuture<'_, Result<std::result::Result<(), OtherWriter>>> {
         Box::pin(async move {
-            // The session of the old lock goes first: one that still lives would keep the lock from this very process.
-            self.lock = None;
-            self.lock = try_lock(&self.options).await?;
-            Ok(self.lock.is_some())
+            // The session of the old lock goes first: one that still lives would keep the lock from this very process. Where the
+            // connection stalls, the server learns of that from the new one.
+            if let Some(lock) = self.lock.take() {
+                self.own = Some(lock.server);
+            }
+            let deadline = Instant::now() + OWN_END;
+            loop {
+                let holder = match try_lock(&self.options, self.own.as_ref()).await? {
+                    Attempt::Taken(lock) => {
+                        self.lock = Some(lock);
+                        return Ok(Ok(()));
+                    }
+                    Attempt::Held(holder) => holder,
+                };
+                let is_own = match (&self.own, &holder) {
+                    (Some(own), Some(holder)) => own.is(holder),
+                    (_, None) => true,
+                    (None, Some(_)) => false,
+                };
+                if !is_own || Instant::now() >= deadline {
+                    return Ok(Err(other_writer(holder)));
+                }
+                sleep(OWN_LOOK).await;
+            }
         })
     }
 

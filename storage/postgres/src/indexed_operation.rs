@@ -5,12 +5,12 @@ use node_storage_contract::{
     DidSuffix, IndexEntry, IndexOutcome, IndexPlan, Indexed, IndexedOperationRepo, ListedDid, OperationHash,
     OperationPosition, OperationRecord, PageLimit, Result, StorageOwner,
 };
-use sqlx::PgConnection;
 
 use crate::PostgresDb;
 use crate::error::classify;
 use crate::indexer_state::{lock_watermark, store_watermark};
 use crate::raw_operation::query_operations;
+use crate::session::Session;
 
 /// Rows of one INSERT.
 const CHUNK_ROWS: usize = 10_000;
@@ -18,22 +18,9 @@ const CHUNK_ROWS: usize = 10_000;
 impl IndexedOperationRepo for PostgresDb {
     async fn index(&self, batch: &[IndexEntry]) -> Result<Indexed> {
         let plan = IndexPlan::new(batch)?;
-        let (_permit, mut transaction) = self.begin_write().await?;
-        let watermark = lock_watermark(&mut transaction).await?;
-        let stored = stored_positions(&mut transaction, &plan).await?;
-        let next = next_position(&mut transaction, watermark).await?;
-        let new = plan.against(watermark, &stored, next)?;
-        insert_entries(&mut transaction, &new).await?;
-        insert_listed_dids(&mut transaction, &new).await?;
-        let last = new.last().map(|(position, _)| *position);
-        if let Some(position) = last {
-            store_watermark(&mut transaction, position).await?;
-        }
-        transaction.commit().await.map_err(classify)?;
-        Ok(Indexed {
-            entries: new.len(),
-            watermark: last.or(watermark),
-        })
+        let (_permit, mut session) = self.begin_write().await?;
+        let indexed = index(&mut session, &plan).await;
+        session.end(indexed).await
     }
 
     async fn operations_of_did(
@@ -58,7 +45,7 @@ impl IndexedOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.connections)
+        .fetch_all(&mut self.read().await?)
         .await
         .map_err(classify)?
         .into_iter()
@@ -90,7 +77,7 @@ impl IndexedOperationRepo for PostgresDb {
             "#,
             &hashes as &[&[u8]],
         )
-        .fetch_all(&self.connections)
+        .fetch_all(&mut self.read().await?)
         .await
         .map_err(classify)?
         .into_iter()
@@ -104,7 +91,7 @@ impl IndexedOperationRepo for PostgresDb {
             "SELECT did, block_number, absn, osn FROM listed_did WHERE did = $1",
             did.as_slice(),
         )
-        .fetch_optional(&self.connections)
+        .fetch_optional(&mut self.read().await?)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -127,7 +114,7 @@ impl IndexedOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.connections)
+        .fetch_all(&mut self.read().await?)
         .await
         .map_err(classify)?
         .into_iter()
@@ -136,8 +123,26 @@ impl IndexedOperationRepo for PostgresDb {
     }
 }
 
+/// Indexes within a transaction; see [`IndexedOperationRepo::index`].
+async fn index(session: &mut Session, plan: &IndexPlan<'_>) -> Result<Indexed> {
+    let watermark = lock_watermark(session).await?;
+    let stored = stored_positions(session, plan).await?;
+    let next = next_position(session, watermark).await?;
+    let new = plan.against(watermark, &stored, next)?;
+    insert_entries(session, &new).await?;
+    insert_listed_dids(session, &new).await?;
+    let last = new.last().map(|(position, _)| *position);
+    if let Some(position) = last {
+        store_watermark(session, position).await?;
+    }
+    Ok(Indexed {
+        entries: new.len(),
+        watermark: last.or(watermark),
+    })
+}
+
 /// The stored positions from the first entry of the batch to the last, as many as are needed to judge it.
-async fn stored_positions(connection: &mut PgConnection, plan: &IndexPlan<'_>) -> Result<Vec<OperationPosition>> {
+async fn stored_positions(session: &mut Session, plan: &IndexPlan<'_>) -> Result<Vec<OperationPosition>> {
     let Some((first, last)) = plan.span() else {
         return Ok(Vec::new());
     };
@@ -161,7 +166,7 @@ async fn stored_positions(connection: &mut PgConnection, plan: &IndexPlan<'_>) -
         last.osn,
         plan.positions_needed(),
     )
-    .fetch_all(connection)
+    .fetch_all(session)
     .await
     .map_err(classify)?
     .into_iter()
@@ -171,7 +176,7 @@ async fn stored_positions(connection: &mut PgConnection, plan: &IndexPlan<'_>) -
 
 /// The lowest stored position above the watermark.
 async fn next_position(
-    connection: &mut PgConnection,
+    session: &mut Session,
     watermark: Option<OperationPosition>,
 ) -> Result<Option<OperationPosition>> {
     let after = PositionRow::after(watermark);
@@ -188,14 +193,14 @@ async fn next_position(
         after.absn,
         after.osn,
     )
-    .fetch_optional(connection)
+    .fetch_optional(session)
     .await
     .map_err(classify)?
     .map(TryInto::try_into)
     .transpose()
 }
 
-async fn insert_entries(connection: &mut PgConnection, entries: &[(OperationPosition, &IndexOutcome)]) -> Result<()> {
+async fn insert_entries(session: &mut Session, entries: &[(OperationPosition, &IndexOutcome)]) -> Result<()> {
     for chunk in entries.chunks(CHUNK_ROWS) {
         let positions: Vec<PositionRow> = chunk.iter().map(|(position, _)| (*position).into()).collect();
         let columns: Vec<OutcomeColumns<'_>> = chunk.iter().map(|(_, outcome)| (*outcome).into()).collect();
@@ -226,7 +231,7 @@ async fn insert_entries(connection: &mut PgConnection, entries: &[(OperationPosi
             &lists,
             &reasons as &[Option<&str>],
         )
-        .execute(&mut *connection)
+        .execute(&mut *session)
         .await
         .map_err(classify)?;
     }
@@ -234,10 +239,7 @@ async fn insert_entries(connection: &mut PgConnection, entries: &[(OperationPosi
 }
 
 /// Lists the DIDs that the entries create. Positions ascend from batch to batch, so a DID that is listed stands lower.
-async fn insert_listed_dids(
-    connection: &mut PgConnection,
-    entries: &[(OperationPosition, &IndexOutcome)],
-) -> Result<()> {
+async fn insert_listed_dids(session: &mut Session, entries: &[(OperationPosition, &IndexOutcome)]) -> Result<()> {
     let listed = ListedDid::lowest_of(entries);
     for chunk in listed.chunks(CHUNK_ROWS) {
         let dids: Vec<&[u8]> = chunk.iter().map(|listed| listed.did.as_slice()).collect();
@@ -255,7 +257,7 @@ async fn insert_listed_dids(
             &absns,
             &osns,
         )
-        .execute(&mut *connection)
+        .execute(&mut *session)
         .await
         .map_err(classify)?;
     }

@@ -2,10 +2,10 @@
 
 use node_storage_contract::row::{BlockRow, OptionalPositionRow};
 use node_storage_contract::{IndexerState, IndexerStateRepo, OperationPosition, Result};
-use sqlx::PgConnection;
 
 use crate::PostgresDb;
 use crate::error::classify;
+use crate::session::Session;
 
 impl IndexerStateRepo for PostgresDb {
     async fn indexer_state(&self) -> Result<IndexerState> {
@@ -57,7 +57,7 @@ impl IndexerStateRepo for PostgresDb {
             LEFT JOIN last_block ON TRUE
             "#
         )
-        .fetch_one(&self.connections)
+        .fetch_one(&mut self.read().await?)
         .await
         .map_err(classify)?;
         let block = match (row.block_number, row.slot, row.block_hash, row.block_time) {
@@ -88,7 +88,7 @@ impl IndexerStateRepo for PostgresDb {
 }
 
 /// Takes the lock that makes index workers queue, and reads the watermark under it.
-pub(crate) async fn lock_watermark(connection: &mut PgConnection) -> Result<Option<OperationPosition>> {
+pub(crate) async fn lock_watermark(session: &mut Session) -> Result<Option<OperationPosition>> {
     sqlx::query_as!(
         OptionalPositionRow,
         r#"
@@ -98,20 +98,20 @@ pub(crate) async fn lock_watermark(connection: &mut PgConnection) -> Result<Opti
         FOR UPDATE
         "#
     )
-    .fetch_one(connection)
+    .fetch_one(session)
     .await
     .map_err(classify)?
     .try_into()
 }
 
-pub(crate) async fn store_watermark(connection: &mut PgConnection, position: OperationPosition) -> Result<()> {
+pub(crate) async fn store_watermark(session: &mut Session, position: OperationPosition) -> Result<()> {
     sqlx::query!(
         "UPDATE indexer_watermark SET block_number = $1, absn = $2, osn = $3 WHERE singleton = 1",
         i64::from(position.block),
         i32::from(position.absn),
         i32::from(position.osn),
     )
-    .execute(connection)
+    .execute(session)
     .await
     .map_err(classify)?;
     Ok(())

@@ -1,46 +1,69 @@
 //! The storage contract on PostgreSQL, 14 or newer.
 //!
-//! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order. Only
-//! `copy.rs` has no counterpart, and each engine has its own way to be the one writer.
+//! The files lie beside those of `node-storage-sqlite`: the same functions under the same names, in the same order. What has no
+//! counterpart there is about a server: `copy.rs`, `holder.rs` and `session.rs`. Each engine has its own way to be the one writer.
 
 mod advisory_lock;
 mod copy;
 mod cursor;
 mod engine;
 mod error;
+mod holder;
 mod indexed_operation;
 mod indexer_state;
 mod open;
 mod raw_operation;
 mod schema;
+mod session;
+mod url;
 
 pub use engine::PostgresEngine;
 pub use open::PostgresOptions;
 
 use std::sync::Arc;
 
-use node_storage_connections::{Connections, Transaction};
+use node_storage_connections::Connections;
 use node_storage_contract::{Access, Result, StorageError};
-use sqlx::{PgConnection, Postgres};
+use sqlx::Postgres;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Begins a transaction that writes: after waiting for a lock, each statement must see what the writer before has committed,
-/// whatever the server's default.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+use crate::session::{BEGIN, BEGIN_LOAD, Session, Sessions};
 
 /// A store in a PostgreSQL database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct PostgresDb {
+    options: PostgresOptions,
     connections: Connections<Postgres>,
+    sessions: Sessions,
     /// Lets half of the connections write at a time, so that reads find one however many writes wait for each other.
     writers: Arc<Semaphore>,
     access: Access,
 }
 
 impl PostgresDb {
-    /// Begins a transaction that writes, and the permit that it needs as long as it goes on. What it locks first decides who goes first: the cursor's row for blocks and cursor
-    /// moves, the watermark's for index batches.
-    async fn begin_write(&self) -> Result<(OwnedSemaphorePermit, Transaction<Postgres>)> {
+    /// A session to read with, one statement at a time.
+    async fn read(&self) -> Result<Session> {
+        match self.sessions {
+            Sessions::Own => {
+                let lent = self.connections.lend().await;
+                lent.map(|lent| Session::lent(lent, self.sessions))
+                    .map_err(|error| self.options.connecting(error))
+            }
+            Sessions::PerTransaction => self.read_in_transaction().await,
+        }
+    }
+
+    /// A session to read with, in which one statement follows another on the same server, however connections are pooled.
+    async fn read_in_transaction(&self) -> Result<Session> {
+        let transaction = self.connections.begin().await;
+        transaction
+            .map(|transaction| Session::transaction(transaction, self.sessions))
+            .map_err(|error| self.options.connecting(error))
+    }
+
+    /// Begins a transaction that writes, and the permit that it needs as long as it goes on. What it locks first decides who goes
+    /// first: the cursor's row for blocks and cursor moves, the watermark's for index batches.
+    async fn begin_write(&self) -> Result<(OwnedSemaphorePermit, Session)> {
         self.must_be_to_write()?;
         // It is never closed.
         let permit = Arc::clone(&self.writers).acquire_owned().await;
@@ -48,14 +71,18 @@ impl PostgresDb {
             retryable: false,
             detail: "the store was closed".to_owned(),
         })?;
-        let transaction = self.connections.begin_with(BEGIN).await.map_err(error::classify)?;
-        Ok((permit, transaction))
+        let transaction = self.connections.begin_with(BEGIN).await;
+        let transaction = transaction.map_err(|error| self.options.connecting(error))?;
+        Ok((permit, Session::transaction(transaction, self.sessions)))
     }
 
-    /// A connection that does not go back to the others, for a write that leaves it unusable where it is interrupted.
-    async fn connection_to_write(&self) -> Result<PgConnection> {
+    /// Begins a load on a connection that does not go back to the others: interrupted, it is unusable.
+    async fn begin_load(&self) -> Result<Session> {
         self.must_be_to_write()?;
-        self.connections.take().await.map_err(error::classify)
+        let connection = self.connections.take().await;
+        let mut session = Session::alone(connection.map_err(|error| self.options.connecting(error))?);
+        session.begin(BEGIN_LOAD).await?;
+        Ok(session)
     }
 
     fn must_be_to_write(&self) -> Result<()> {

@@ -9,13 +9,13 @@ use node_storage_contract::{
     LoadSource, OperationId, OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord,
     RawOperationRepo, Result, StorageError, StoredBlocks, TransactionId, TransactionRecord,
 };
-use sqlx::{Connection, PgConnection};
 
+use crate::PostgresDb;
 use crate::copy::CopyRows;
 use crate::cursor::{lock_cursor, store_cursor};
 use crate::error::classify;
 use crate::indexer_state::lock_watermark;
-use crate::{BEGIN, PostgresDb};
+use crate::session::Session;
 
 /// Rows of one COPY: each waits for the server's answer, so they are few and long.
 const COPY_ROWS: usize = 100_000;
@@ -78,31 +78,16 @@ pub(crate) use query_operations;
 impl RawOperationRepo for PostgresDb {
     async fn append(&self, expected: Option<Cursor>, blocks: &[PublishedBlock], cursor: Cursor) -> Result<Appended> {
         let plan = AppendPlan::new(blocks, cursor)?;
-        let (_permit, mut transaction) = self.begin_write().await?;
-        let stored_cursor = lock_cursor(&mut transaction).await?;
-        CursorMoved::check(expected, stored_cursor)?;
-        let stored = stored_blocks(&mut transaction, &plan.known_numbers(stored_cursor)).await?;
-        let addition = plan.against(stored_cursor, &stored)?;
-        refuse_known_transactions(&mut transaction, &addition).await?;
-        insert_blocks(&mut transaction, &addition).await?;
-        insert_transactions(&mut transaction, &addition).await?;
-        insert_operations(&mut transaction, &addition).await?;
-        if let Some(moved) = addition.cursor {
-            store_cursor(&mut transaction, moved).await?;
-        }
-        transaction.commit().await.map_err(classify)?;
-        Ok(Appended {
-            blocks: addition.blocks.len(),
-            operations: addition.operations.len(),
-        })
+        let (_permit, mut session) = self.begin_write().await?;
+        let appended = append(&mut session, expected, &plan).await;
+        session.end(appended).await
     }
 
     async fn load<L: LoadSource>(&self, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
-        // Who is dropped within a COPY leaves a connection that nobody can use again, so this one does not go back to the others.
-        let mut connection = self.connection_to_write().await?;
-        let loaded = load(&mut connection, onto, source).await;
+        let mut session = self.begin_load().await?;
+        let loaded = load(&mut session, onto, source).await;
         // What was not committed is rolled back, and what was is not lost if closing fails.
-        let _ = connection.close().await;
+        let _ = session.close().await;
         loaded
     }
 
@@ -112,7 +97,7 @@ impl RawOperationRepo for PostgresDb {
             "SELECT block_number, slot, block_hash, block_time FROM block WHERE block_number = $1",
             i64::from(number),
         )
-        .fetch_optional(&self.connections)
+        .fetch_optional(&mut self.read().await?)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -138,7 +123,7 @@ impl RawOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&self.connections)
+        .fetch_all(&mut self.read().await?)
         .await
         .map_err(classify)?
         .into_iter()
@@ -153,7 +138,7 @@ impl RawOperationRepo for PostgresDb {
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
         // One server for both statements, however connections are pooled: another one may not have come as far.
-        let mut transaction = self.connections.begin().await.map_err(classify)?;
+        let mut session = self.read_in_transaction().await?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -168,11 +153,10 @@ impl RawOperationRepo for PostgresDb {
             after.osn,
             i64::from(limit.get()),
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut session)
         .await
         .map_err(classify)?;
         let (Some(first), Some(last)) = (operations.first(), operations.last()) else {
-            transaction.commit().await.map_err(classify)?;
             return Ok(Vec::new());
         };
         // Each once for all of its operations, instead of once a row. Those of whole blocks, of which there are few more. Both
@@ -196,11 +180,10 @@ impl RawOperationRepo for PostgresDb {
             first.block_number,
             last.block_number,
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(&mut session)
         .await
         .map_err(classify)?;
-        transaction.commit().await.map_err(classify)?;
-        published(operations, transactions)
+        session.end(published(operations, transactions)).await
     }
 
     async fn operation(&self, id: &OperationId) -> Result<Option<OperationRecord>> {
@@ -214,7 +197,7 @@ impl RawOperationRepo for PostgresDb {
             "#,
             id.as_slice(),
         )
-        .fetch_optional(&self.connections)
+        .fetch_optional(&mut self.read().await?)
         .await
         .map_err(classify)?
         .map(TryInto::try_into)
@@ -234,7 +217,7 @@ impl RawOperationRepo for PostgresDb {
             "#,
             id.as_slice(),
         )
-        .fetch_all(&self.connections)
+        .fetch_all(&mut self.read().await?)
         .await
         .map_err(classify)?
         .into_iter()
@@ -244,15 +227,31 @@ impl RawOperationRepo for PostgresDb {
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
-        let mut connection = self.connections.lend().await.map_err(classify)?;
-        let bound = read_bound(&mut connection).await?;
-        connection.settled();
-        Ok(bound)
+        read_bound(&mut self.read().await?).await
     }
 }
 
+/// Appends within a transaction; see [`RawOperationRepo::append`].
+async fn append(session: &mut Session, expected: Option<Cursor>, plan: &AppendPlan<'_>) -> Result<Appended> {
+    let stored_cursor = lock_cursor(session).await?;
+    CursorMoved::check(expected, stored_cursor)?;
+    let stored = stored_blocks(session, &plan.known_numbers(stored_cursor)).await?;
+    let addition = plan.against(stored_cursor, &stored)?;
+    refuse_known_transactions(session, &addition).await?;
+    insert_blocks(session, &addition).await?;
+    insert_transactions(session, &addition).await?;
+    insert_operations(session, &addition).await?;
+    if let Some(moved) = addition.cursor {
+        store_cursor(session, moved).await?;
+    }
+    Ok(Appended {
+        blocks: addition.blocks.len(),
+        operations: addition.operations.len(),
+    })
+}
+
 /// Cursor, last position and number of operations.
-async fn read_bound(connection: &mut PgConnection) -> Result<LedgerBound> {
+async fn read_bound(session: &mut Session) -> Result<LedgerBound> {
     // One statement, so that its parts belong to one instant.
     let row = sqlx::query!(
         r#"
@@ -274,7 +273,7 @@ async fn read_bound(connection: &mut PgConnection) -> Result<LedgerBound> {
         WHERE dlt_cursor.singleton = 1
         "#
     )
-    .fetch_one(connection)
+    .fetch_one(session)
     .await
     .map_err(classify)?;
     Ok(LedgerBound {
@@ -296,7 +295,7 @@ async fn read_bound(connection: &mut PgConnection) -> Result<LedgerBound> {
 }
 
 /// What is stored of the blocks with these numbers.
-async fn stored_blocks(connection: &mut PgConnection, numbers: &[BlockNo]) -> Result<StoredBlocks> {
+async fn stored_blocks(session: &mut Session, numbers: &[BlockNo]) -> Result<StoredBlocks> {
     let mut stored = StoredBlocks::default();
     if numbers.is_empty() {
         return Ok(stored);
@@ -324,7 +323,7 @@ async fn stored_blocks(connection: &mut PgConnection, numbers: &[BlockNo]) -> Re
         "#,
         &numbers,
     )
-    .fetch_all(connection)
+    .fetch_all(session)
     .await
     .map_err(classify)?;
     for row in rows {
@@ -334,7 +333,7 @@ async fn stored_blocks(connection: &mut PgConnection, numbers: &[BlockNo]) -> Re
 }
 
 /// Refuses the addition where one of its transactions is stored at another position.
-async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+async fn refuse_known_transactions(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
     let ids: Vec<&[u8]> = addition.transactions.iter().map(|(_, _, id)| id.as_slice()).collect();
     if ids.is_empty() {
         return Ok(());
@@ -350,7 +349,7 @@ async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Add
         "#,
         &ids as &[&[u8]],
     )
-    .fetch_optional(connection)
+    .fetch_optional(session)
     .await
     .map_err(classify)?;
     match known {
@@ -363,22 +362,17 @@ async fn refuse_known_transactions(connection: &mut PgConnection, addition: &Add
 }
 
 /// Loads in one transaction; see [`RawOperationRepo::load`].
-async fn load<L: LoadSource>(
-    connection: &mut PgConnection,
-    onto: LedgerBound,
-    source: &mut L,
-) -> Result<Appended, L::Error> {
-    let mut transaction = connection.begin_with(BEGIN).await.map_err(classify)?;
-    lock_cursor(&mut transaction).await?;
-    // Index workers wait for a load too.
-    lock_watermark(&mut transaction).await?;
-    let mut plan = LoadPlan::new(onto, read_bound(&mut transaction).await?)?;
+async fn load<L: LoadSource>(session: &mut Session, onto: LedgerBound, source: &mut L) -> Result<Appended, L::Error> {
+    if let Err(error) = lock_all(session).await {
+        return Err(session.naming_holder(error).await.into());
+    }
+    let mut plan = LoadPlan::new(onto, read_bound(session).await?)?;
     let mut loaded = Appended::default();
     let cursor = loop {
         match source.next().await? {
             Delivery::Blocks(blocks) => {
                 let addition = plan.add(&blocks)?;
-                insert_loaded(&mut transaction, &addition).await?;
+                insert_loaded(session, &addition).await?;
                 loaded.blocks += addition.blocks.len();
                 loaded.operations += addition.operations.len();
             }
@@ -386,31 +380,38 @@ async fn load<L: LoadSource>(
         }
     };
     if let Some(moved) = cursor {
-        store_cursor(&mut transaction, moved).await?;
+        store_cursor(session, moved).await?;
     }
-    transaction.commit().await.map_err(classify)?;
+    session.commit().await?;
     Ok(loaded)
 }
 
+/// Index workers wait for a load too.
+async fn lock_all(session: &mut Session) -> Result<()> {
+    lock_cursor(session).await?;
+    lock_watermark(session).await?;
+    Ok(())
+}
+
 /// Inserts a chunk of a load. Its transactions are looked up only if the insertion fails, which is cheaper than looking first.
-async fn insert_loaded(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
-    insert_blocks(connection, addition).await?;
+async fn insert_loaded(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
+    insert_blocks(session, addition).await?;
     // An error ends a transaction on PostgreSQL, but for what comes behind a savepoint.
-    let mut savepoint = connection.begin().await.map_err(classify)?;
-    let inserted = insert_transactions(&mut savepoint, addition).await;
+    session.run("SAVEPOINT insertion").await?;
+    let inserted = insert_transactions(session, addition).await;
     if inserted.is_ok() {
-        savepoint.commit().await.map_err(classify)?;
+        session.run("RELEASE SAVEPOINT insertion").await?;
     } else {
-        savepoint.rollback().await.map_err(classify)?;
-        refuse_known_transactions(connection, addition).await?;
+        session.run("ROLLBACK TO SAVEPOINT insertion").await?;
+        refuse_known_transactions(session, addition).await?;
         return inserted;
     }
-    copy_operations(connection, addition).await
+    copy_operations(session, addition).await
 }
 
 /// One COPY for each chunk of operations, which are most of the bytes. Blocks and transactions are inserted as by an append: a
 /// COPY of little waits some 40 ms for a delayed acknowledgement of TCP, since its end is sent apart from its rows.
-async fn copy_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+async fn copy_operations(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
     for chunk in addition.operation_chunks(COPY_ROWS, CHUNK_BYTES) {
         let mut rows = CopyRows::new(
             "COPY raw_operation (block_number, absn, osn, operation_id, signed_operation) FROM STDIN (FORMAT binary)",
@@ -424,12 +425,12 @@ async fn copy_operations(connection: &mut PgConnection, addition: &Addition<'_>)
             rows.push(id.as_slice());
             rows.push(bytes.as_slice());
         }
-        rows.send(connection).await?;
+        rows.send(session).await?;
     }
     Ok(())
 }
 
-async fn insert_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+async fn insert_blocks(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
     for chunk in addition.blocks.chunks(CHUNK_ROWS) {
         let numbers: Vec<i64> = chunk.iter().map(|block| block.number.into()).collect();
         let slots: Vec<i64> = chunk.iter().map(|block| block.slot.into()).collect();
@@ -445,14 +446,14 @@ async fn insert_blocks(connection: &mut PgConnection, addition: &Addition<'_>) -
             &hashes as &[&[u8]],
             &times,
         )
-        .execute(&mut *connection)
+        .execute(&mut *session)
         .await
         .map_err(classify)?;
     }
     Ok(())
 }
 
-async fn insert_transactions(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+async fn insert_transactions(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
     for chunk in addition.transactions.chunks(CHUNK_ROWS) {
         let blocks: Vec<i64> = chunk.iter().map(|(block, _, _)| (*block).into()).collect();
         let absns: Vec<i32> = chunk.iter().map(|(_, absn, _)| (*absn).into()).collect();
@@ -466,14 +467,14 @@ async fn insert_transactions(connection: &mut PgConnection, addition: &Addition<
             &absns,
             &ids as &[&[u8]],
         )
-        .execute(&mut *connection)
+        .execute(&mut *session)
         .await
         .map_err(classify)?;
     }
     Ok(())
 }
 
-async fn insert_operations(connection: &mut PgConnection, addition: &Addition<'_>) -> Result<()> {
+async fn insert_operations(session: &mut Session, addition: &Addition<'_>) -> Result<()> {
     for chunk in addition.operation_chunks(CHUNK_ROWS, CHUNK_BYTES) {
         let blocks: Vec<i64> = chunk.iter().map(|(position, _, _)| position.block.into()).collect();
         let absns: Vec<i32> = chunk.iter().map(|(position, _, _)| position.absn.into()).collect();
@@ -491,7 +492,7 @@ async fn insert_operations(connection: &mut PgConnection, addition: &Addition<'_
             &ids as &[&[u8]],
             &operations as &[&[u8]],
         )
-        .execute(&mut *connection)
+        .execute(&mut *session)
         .await
         .map_err(classify)?;
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, Engine, Network, OwnedStore, Result, StoreConfig, WriterLease,
+    Access, AnyStore, BoxFuture, Connection, Engine, Network, OtherWriter, OwnedStore, Result, StoreConfig, WriterLease,
 };
 
 use crate::{SqliteDb, SqliteOptions, url};
@@ -44,6 +44,8 @@ impl StoreConfig for SqliteOptions {
         *self = self.clone().writer_timeout(timeout);
     }
 
+    fn set_answer_timeout(&mut self, _timeout: Duration) {}
+
     fn set_max_connections(&mut self, _connections: u32) {}
 
     fn location(&self) -> String {
@@ -58,12 +60,16 @@ impl StoreConfig for SqliteOptions {
         Box::pin(async move { Ok(AnyStore::connected(SqliteDb::open(self, network, access).await?)) })
     }
 
-    fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>> {
+    fn open_as_writer(
+        &self,
+        network: Network,
+        migrate: bool,
+    ) -> BoxFuture<'_, Result<std::result::Result<OwnedStore, OtherWriter>>> {
         Box::pin(async move {
             // Takes the lock of the file, and waits for a process that holds it.
             let store = SqliteDb::open(self, network, Access::Write { migrate }).await?;
             let lease = SqliteLease(store.clone());
-            Ok(Some((AnyStore::connected(store), Box::new(lease) as _)))
+            Ok(Ok((AnyStore::connected(store), Box::new(lease) as _)))
         })
     }
 }
@@ -89,8 +95,8 @@ impl WriterLease for SqliteLease {
     }
 
     /// Never, once a file was deleted or replaced: the lock may be somebody else's by now, and so may the path.
-    fn regain(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async { self.0.check_files().map(|()| true) })
+    fn regain(&mut self) -> BoxFuture<'_, Result<std::result::Result<(), OtherWriter>>> {
+        Box::pin(async { self.0.check_files().map(Ok) })
     }
 
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

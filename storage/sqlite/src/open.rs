@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use node_storage_connections::Connections;
+use node_storage_connections::{Connections, Settings};
 use node_storage_contract::{Access, DltCursorRepo, Network, Result, StorageError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -88,21 +88,29 @@ impl SqliteDb {
         let writer = lease.map(|lease| Writer {
             // Rows and cursor commit together and can be read from the ledger again. NORMAL may lose the last commits when the
             // power fails, never a part of one, so it is safe here and spares a sync for each commit.
-            connection: Connections::kept(
+            connection: Connections::new(
                 options
                     .connect()
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal),
-                1,
-                options.patience * 3,
+                &Settings {
+                    most: 1,
+                    patience: options.patience * 3,
+                    kept: true,
+                    prepare: None,
+                },
             ),
             lease: Arc::new(lease),
         });
-        let reader = Connections::kept(
+        let reader = Connections::new(
             // Rows come from a thread of SQLite's own. Where a page of a backup fits, the two wait for each other less.
             options.connect().read_only(true).row_buffer_size(1_000),
-            READERS,
-            options.patience,
+            &Settings {
+                most: READERS,
+                patience: options.patience,
+                kept: true,
+                prepare: None,
+            },
         );
         let store = Self { writer, reader, file };
         store.prepare(network, access).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, DltCursorRepo, Engine, Network, OwnedStore, Result, StorageError,
+    Access, AnyStore, BoxFuture, Connection, DltCursorRepo, Engine, Network, OtherWriter, OwnedStore, Result, StorageError,
     StoreConfig, WriterLease,
 };
 
@@ -63,6 +63,8 @@ impl StoreConfig for RedbConfig {
 
     fn set_connect_timeout(&mut self, _timeout: Duration) {}
 
+    fn set_answer_timeout(&mut self, _timeout: Duration) {}
+
     fn set_max_connections(&mut self, _connections: u32) {}
 
     fn location(&self) -> String {
@@ -77,11 +79,15 @@ impl StoreConfig for RedbConfig {
         Box::pin(self.open_now(network, access))
     }
 
-    fn open_as_writer(&self, network: Network, migrate: bool) -> BoxFuture<'_, Result<Option<OwnedStore>>> {
+    fn open_as_writer(
+        &self,
+        network: Network,
+        migrate: bool,
+    ) -> BoxFuture<'_, Result<std::result::Result<OwnedStore, OtherWriter>>> {
         Box::pin(async move {
             // redb lets one process open a file for writing, and the others are told that it is busy.
             let store = self.open_now(network, Access::Write { migrate }).await?;
-            Ok(Some((store, Box::new(OpenFile) as _)))
+            Ok(Ok((store, Box::new(OpenFile) as _)))
         })
     }
 }
@@ -104,8 +110,8 @@ impl WriterLease for OpenFile {
         Box::pin(async { Ok(()) })
     }
 
-    fn regain(&mut self) -> BoxFuture<'_, Result<bool>> {
-        Box::pin(async { Ok(true) })
+    fn regain(&mut self) -> BoxFuture<'_, Result<std::result::Result<(), OtherWriter>>> {
+        Box::pin(async { Ok(Ok(())) })
     }
 
     fn release(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -1,10 +1,11 @@
 //! Errors of DID resolution.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use did_prism::did::DidError;
 use node_service::resolver::ResolveError;
 
+use super::super::problem::ASK_AGAIN;
 use super::response::{ErrorMember, ResolutionResult, result_response};
 
 /// The namespace of the error codes (DID Resolution, "Errors").
@@ -102,6 +103,15 @@ impl From<ResolveError> for ResolutionError {
             ResolveError::NotFound(error) => Self::new(ErrorCode::NotFound, error.to_string()),
             ResolveError::Storage(error) => {
                 tracing::error!(%error, "a DID could not be resolved");
+                if error.is_retryable() {
+                    return Self {
+                        status: StatusCode::SERVICE_UNAVAILABLE,
+                        ..Self::new(
+                            ErrorCode::InternalError,
+                            "the database is not available at the moment, try again",
+                        )
+                    };
+                }
                 Self::new(
                     ErrorCode::InternalError,
                     "the database could not answer; the log of the node says why",
@@ -113,7 +123,13 @@ impl From<ResolveError> for ResolutionError {
 
 impl IntoResponse for ResolutionError {
     fn into_response(self) -> Response {
-        result_response(self.status, &ResolutionResult::failed(ErrorMember::from(self)))
+        let status = self.status;
+        let mut response = result_response(status, &ResolutionResult::failed(ErrorMember::from(self)));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from(ASK_AGAIN.as_secs());
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
     }
 }
 
