@@ -111,6 +111,7 @@ impl<'a> SyncWorker<'a> {
     /// # Errors
     /// Whatever does not pass by waiting. Nothing of the delivery in question is stored then.
     pub async fn run(&mut self, storage: &AnyStore, stored: &Notify) -> Result<(), SyncError> {
+        set_store_waits(&self.progress, false);
         while self.progress.borrow().phase != SyncPhase::Ended {
             let reading = match &mut self.reading {
                 Some(reading) => reading,
