@@ -17,6 +17,10 @@ test: lint
 test-all-backends:
     WITH_DOC_TESTS=1 ci/tests-and-report "{{ results }}" "model sqlite postgres"
 
+# Faults of databases, networks, files and processes, with their real waiting times. Prints what was done to the node.
+test-faults *ARGS:
+    cargo nextest run --workspace --ignore-default-filter -E 'binary(/^faults_/)' "$@"
+
 # The suite with 16 times as many schedules and streams, on every backend: for a run at night.
 conformance-nightly:
     CONFORMANCE_LEVEL=nightly CONFORMANCE_CASE_LIMIT=1200 ci/tests-and-report "{{ results }}-nightly" "model sqlite postgres" \

@@ -161,6 +161,7 @@ impl Writer<'_> {
     pub(crate) async fn open(&self) -> Result<OwnedStore, Failure> {
         let mut reader = None;
         let mut is_standing_by = false;
+        let mut told = false;
         // A store that was never reached may have been misspelt; what fails later passes.
         let mut was_reached = false;
         loop {
@@ -186,7 +187,7 @@ impl Writer<'_> {
                         self.publish(store);
                     }
                 }
-                Err(error) if was_reached && error.is_retryable() => tracing::debug!("trying again: {error}"),
+                Err(error) if was_reached && error.is_retryable() => tell_once(&mut told, &error),
                 Err(error) => return Err(error.into()),
             }
             sleep(HEARTBEAT).await;
@@ -205,6 +206,7 @@ impl Writer<'_> {
     /// Gets the right to write back, once it was lost.
     async fn regain(&self, lease: &mut dyn WriterLease, storage: &NodeStorageBackend) -> Result<(), Failure> {
         let deadline = Instant::now() + REGAIN;
+        let mut told = false;
         let mut is_standing_by = false;
         loop {
             match lease.regain().await {
@@ -224,7 +226,7 @@ impl Writer<'_> {
                     is_standing_by = true;
                 }
                 Ok(Err(_)) => {}
-                Err(error) if error.is_retryable() => tracing::debug!("trying again: {error}"),
+                Err(error) if error.is_retryable() => tell_once(&mut told, &error),
                 Err(error) => return Err(error.into()),
             }
             sleep(HEARTBEAT).await;
@@ -245,6 +247,13 @@ impl Writer<'_> {
     fn held(&self, other: &OtherWriter) -> Failure {
         let detail = other.describe(&self.config.location());
         StorageError::Busy { detail }.into()
+    }
+}
+
+/// What is waited for before it can be written, the first time.
+fn tell_once(told: &mut bool, error: &StorageError) {
+    if !std::mem::replace(told, true) {
+        tracing::warn!("waiting for the right to write: {error}");
     }
 }
 

@@ -222,6 +222,59 @@ async fn a_refused_log_in_is_told_without_the_password() {
     assert!(!outcome.stderr.contains("secret"), "{}", outcome.stderr);
 }
 
+/// The rest of a password that is not encoded stands where a host, a database or a parameter is expected.
+#[test]
+fn a_password_that_is_not_percent_encoded_is_no_part_of_what_is_told() {
+    for password in [
+        "s3cr/et99",
+        "s3cr?et99",
+        "s3cr#et99",
+        "12/et99",
+        "12?et99",
+        "12#et99",
+        "s3cr@12/et99",
+        "s3cr@et99?x=y",
+    ] {
+        let url = format!("postgres://user:{password}@db.example/node");
+        for command in [&["db", "path"][..], &["db", "status"], &["resolver", "--port", "0"]] {
+            let outcome = run(node(&[command, &["--db-url", &url]].concat()));
+            outcome.refused(2, &["%2F stands for /", "%40 for @"]);
+            for part in ["s3cr", "et99", "12/", "example"] {
+                assert!(!outcome.stderr.contains(part), "{password}: {}", outcome.stderr);
+            }
+        }
+    }
+    // An @ alone is understood.
+    let outcome = run(node(&[
+        "db",
+        "path",
+        "--db-url",
+        "postgres://user:s3cr@et99@db.example/node",
+    ]));
+    assert_eq!(
+        outcome.stdout.trim_end(),
+        "PostgreSQL at db.example:5432, database node"
+    );
+}
+
+#[test]
+fn a_parameter_that_is_not_understood_is_named_without_its_value() {
+    let url = "postgres://user:pass@127.0.0.1:1/node?sslpassword=s3cret&keepalives=s3cret";
+    let outcome = run(node(&[
+        "db",
+        "status",
+        "--db-url",
+        url,
+        "--db-connect-timeout",
+        "1",
+        "-vvv",
+    ]));
+    assert!(!outcome.stderr.contains("s3cret"), "{}", outcome.stderr);
+    for parameter in ["sslpassword", "keepalives"] {
+        assert!(outcome.stderr.contains(parameter), "{}", outcome.stderr);
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_is_named_before_the_database_is_touched() {
     let database = Database::sqlite();

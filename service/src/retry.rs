@@ -48,29 +48,53 @@ impl Retryable for SourceError {
 /// `on_change` hears when waiting begins (`true`) and when it has ended (`false`); both are logged once.
 pub(crate) async fn until_answered<T, E: Retryable>(
     what: &str,
-    mut on_change: impl FnMut(bool),
+    on_change: impl FnMut(bool),
     mut call: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let mut back_off = BackOff::new();
-    let mut waiting = false;
+    let mut wait = Wait {
+        on_change,
+        has_begun: false,
+    };
     loop {
         match call().await {
             Err(error) if error.is_retryable() => {
-                if !waiting {
-                    waiting = true;
-                    on_change(true);
+                if wait.set(true) {
                     tracing::warn!("{what} has to wait and tries again: {error}");
                 }
                 tokio::time::sleep(back_off.next()).await;
             }
             answer => {
-                if waiting {
-                    on_change(false);
+                if wait.set(false) {
                     tracing::info!("{what} goes on");
                 }
                 return answer;
             }
         }
+    }
+}
+
+/// A wait. It has ended where the future that waits is dropped, too.
+struct Wait<F: FnMut(bool)> {
+    on_change: F,
+    has_begun: bool,
+}
+
+impl<F: FnMut(bool)> Wait<F> {
+    /// Answers whether that is a change.
+    fn set(&mut self, has_begun: bool) -> bool {
+        let changes = self.has_begun != has_begun;
+        if changes {
+            self.has_begun = has_begun;
+            (self.on_change)(has_begun);
+        }
+        changes
+    }
+}
+
+impl<F: FnMut(bool)> Drop for Wait<F> {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 
@@ -105,6 +129,19 @@ mod tests {
         )
         .await;
         assert_eq!(answer.unwrap(), 30);
+        assert_eq!(changes, [true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_given_up_has_ended() {
+        let mut changes = Vec::new();
+        let busy = async || {
+            Err::<(), _>(StorageError::Busy {
+                detail: "another writer".to_owned(),
+            })
+        };
+        let waiting = until_answered("the test", |waiting| changes.push(waiting), busy);
+        assert!(tokio::time::timeout(Duration::from_secs(9), waiting).await.is_err());
         assert_eq!(changes, [true, false]);
     }
 

@@ -129,6 +129,7 @@ impl<'a> SyncWorker<'a> {
     /// # Errors
     /// Whatever does not pass by waiting. Nothing of the delivery in question is stored then.
     pub async fn run(&mut self, storage: &AnyStore, stored: &Notify, until: SyncUntil) -> Result<(), SyncError> {
+        set_store_waits(&self.progress, false);
         while !until.is_reached(self.progress.borrow().phase) {
             let reading = match &mut self.reading {
                 Some(reading) => reading,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::advisory_lock::{AdvisoryLock, Attempt, ServerProcess};
 use crate::error::classify;
 use crate::holder::Holder;
-use crate::open::reach;
+use crate::open::{reach, sessions};
 use crate::{PostgresDb, PostgresOptions};
 
 /// How long a server may take to say that the lease is still held: less than the silence after which it gives it away.
@@ -106,8 +106,10 @@ async fn take_and_open(
     network: Network,
     migrate: bool,
 ) -> Result<std::result::Result<OwnedStore, OtherWriter>> {
-    // Waits for a server that is not up yet.
-    reach(options).await?.close().await.map_err(classify)?;
+    // Waits for a server that is not up yet. What is to be found out of the way to it is found out while there is no lease.
+    let mut connection = reach(options).await?;
+    sessions(options, &mut connection).await?;
+    connection.close().await.map_err(classify)?;
     let lock = match try_lock(options, None).await? {
         Attempt::Taken(lock) => lock,
         Attempt::Held(holder) => return Ok(Err(other_writer(holder))),

@@ -37,14 +37,14 @@ pub(crate) fn classify_connecting(error: sqlx::Error) -> StorageError {
         }
         // The one byte that answers the request for TLS: none at all, where the peer accepts and closes, as a proxy does while its
         // server restarts; or the E of an error, where the server has not come far enough to start a process.
-        sqlx::Error::Protocol(text) if text.ends_with("SSLRequest: 0x00") => (
+        sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x00") => (
             true,
             "the peer closed the connection before it said anything".to_owned(),
         ),
-        sqlx::Error::Protocol(text) if text.ends_with("SSLRequest: 0x45") => {
+        sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x45") => {
             (true, "the server refused the connection before it began".to_owned())
         }
-        sqlx::Error::Protocol(text) => (false, format!("what answers there is not a PostgreSQL server: {text}")),
+        sqlx::Error::Protocol(_) => (false, "what answers there is not a PostgreSQL server".to_owned()),
         other => return classify(other),
     };
     StorageError::Unavailable { retryable, detail }

@@ -293,7 +293,7 @@ pub(crate) async fn reach(options: &PostgresOptions) -> Result<PgConnection> {
 }
 
 /// Whom connections lead to: two that stand at a time have two sessions, unless a pooler is between.
-async fn sessions(options: &PostgresOptions, first: &mut PgConnection) -> Result<Sessions> {
+pub(crate) async fn sessions(options: &PostgresOptions, first: &mut PgConnection) -> Result<Sessions> {
     if let Some(sessions) = options.way.sessions.get() {
         return Ok(*sessions);
     }

@@ -10,7 +10,7 @@ use crate::session::Sessions;
 
 /// What the driver understands (its `PgConnectOptions`), each name with the others it has there. Whatever else stands in a URL is
 /// left out: the driver would log it, value and all.
-const PARAMETERS: [&str; 16] = [
+const PARAMETERS: [&str; 18] = [
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -27,8 +27,9 @@ const PARAMETERS: [&str; 16] = [
     "dbname",
     "user",
     "password",
+    "application_name",
+    "options",
 ];
-const OTHER_PARAMETERS: [&str; 2] = ["application_name", "options"];
 
 /// Whom a connection leads to: `session` or `transaction`, as the `pool_mode` of a PgBouncer that stands between.
 const POOL_MODE: &str = "pool_mode";
@@ -55,7 +56,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     let not_understood = || format!("the PostgreSQL URL can't be understood; {HINT}");
     let mut url: Url = text.parse().map_err(|_| not_understood())?;
     // The rest of a password with a slash, a question mark or a number sign in it, and the host behind that.
-    let is_split = url.path().contains('@') || url.query().is_some_and(has_key_with_at) || url.fragment().is_some();
+    let is_split = url.path().contains('@') || url.query().is_some_and(has_rest_with_at) || url.fragment().is_some();
     if is_split {
         return Err(format!(
             "an @ stands in the PostgreSQL URL behind the host, or a #; perhaps the password is not percent-encoded: {HINT}"
@@ -77,10 +78,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
             }
             "sslrootcert" | "ssl-root-cert" | "ssl-ca" => root = Some(value.clone()),
             key_name => {
-                if !PARAMETERS.contains(&key_name)
-                    && !OTHER_PARAMETERS.contains(&key_name)
-                    && !key_name.starts_with("options[")
-                {
+                if !is_known(key_name) {
                     tracing::warn!(
                         "the parameter {key_name:?} of the PostgreSQL URL has no meaning here and was left out"
                     );
@@ -115,8 +113,14 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     })
 }
 
-fn has_key_with_at(query: &str) -> bool {
+/// Whether it is a parameter of the driver's.
+fn is_known(key: &str) -> bool {
+    PARAMETERS.contains(&key) || key.starts_with("options[")
+}
+
+/// Whether an @ stands where no parameter is that is known: the value of one may have any character.
+fn has_rest_with_at(query: &str) -> bool {
     query
         .split('&')
-        .any(|pair| pair.split('=').next().is_some_and(|key| key.contains('@')))
+        .any(|pair| pair.contains('@') && !pair.split_once('=').is_some_and(|(key, _)| is_known(key)))
 }
