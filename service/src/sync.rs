@@ -239,12 +239,12 @@ async fn append_pending(
             storage.append(expected, blocks, cursor).await
         });
         tokio::pin!(storing);
-        let answer = match tokio::time::timeout(SLOW_APPEND, &mut storing).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                set_store_waits(progress, true);
-                storing.await
-            }
+        let in_time = tokio::time::timeout(SLOW_APPEND, &mut storing).await;
+        let answer = if let Ok(answer) = in_time {
+            answer
+        } else {
+            set_store_waits(progress, true);
+            storing.await
         };
         set_store_waits(progress, false);
         answer
