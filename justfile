@@ -185,7 +185,7 @@ db-restore FILE *ARGS:
     file=$1; shift
     cargo run -q --release -p neoprism-node -- restore --input "$file" "$@"
 
-# Backup and restore beside the engines' own tools at 100,000 operations, or so many; `lookups` for the hot look-ups.
+# Backup and restore beside the engines' own tools at 100,000 operations, or so many; `lookups` for the hot look-ups, `sources` for reading a ledger.
 bench *WHAT:
     cargo run -q --release -p node-bench -- "$@"
 

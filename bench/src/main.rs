@@ -1,5 +1,6 @@
 //! Backup and restore beside what the engines' own tools do with the same database, `node-bench [OPERATIONS …]`, and the hot
-//! look-ups beside the same calls of the engines' own types, `node-bench lookups`.
+//! look-ups beside the same calls of the engines' own types, `node-bench lookups`; and reading a ledger beside decoding it from memory,
+//! `node-bench sources`.
 //!
 //! Each measured step runs in a process of its own (this program again), so that its memory can be told. Needs `pg_dump`,
 //! `pg_restore`, `sqlite3` and a PostgreSQL as the tests find one. Run it with `--release`.
@@ -11,6 +12,7 @@
 )]
 
 mod lookups;
+mod sources;
 
 use std::env;
 use std::fs::{self, File};
@@ -47,6 +49,12 @@ async fn main() {
             let url = &databases.urls[0];
             fill(backend, url, 20_000).await;
             lookups::compare(backend, url).await;
+        }
+        return;
+    }
+    if let Some("sources") = arguments.first().map(String::as_str) {
+        if !sources::compare().await {
+            println!("\nA figure misses its target.");
         }
         return;
     }
@@ -287,6 +295,7 @@ async fn step(words: &[&str]) -> Value {
             node_service::index::index_all(&store).await.unwrap();
             json!({"seconds": seconds, "memory": memory, "indexing": started.elapsed().as_secs_f64()})
         }
+        ["read", name, flags @ ..] => sources::step(name, flags).await,
         _ => panic!("unknown step {words:?}"),
     }
 }

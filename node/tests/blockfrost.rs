@@ -119,16 +119,6 @@ async fn what_somebody_has_to_mend_ends_the_node_with_one_sentence() {
             &["--blockfrost-api-key-file", &missing],
             &[&missing, "No such file"],
         ),
-        (
-            format!("http://reader:{KEY}@127.0.0.1:1"),
-            &key,
-            &["Blockfrost at http://127.0.0.1:1 ", "refused", "--blockfrost-base-url"],
-        ),
-        (
-            "http://nobody.invalid".to_owned(),
-            &key,
-            &["nobody.invalid", "--blockfrost-base-url"],
-        ),
     ] {
         let outcome = run(indexer(&database, &url, arguments));
         outcome.refused(1, texts);
@@ -141,6 +131,35 @@ async fn what_somebody_has_to_mend_ends_the_node_with_one_sentence() {
         &["--blockfrost-api-key", "customAnother"],
     ));
     outcome.refused(1, &["magic 1,", "--network is custom"]);
+}
+
+/// It may come up after the node, or be named wrongly: the node says so and waits.
+#[test]
+fn blockfrost_that_can_not_be_reached_is_told_and_waited_for() {
+    for (url, text) in [
+        (
+            format!("http://reader:{KEY}@127.0.0.1:1"),
+            "Blockfrost at http://127.0.0.1:1 ",
+        ),
+        ("http://nobody.invalid".to_owned(), "nobody.invalid"),
+    ] {
+        let database = Database::sqlite();
+        let node = Running::start(indexer(&database, &url, &["--blockfrost-api-key", KEY]));
+        node.wait_for("opening the ledger has to wait and tries again");
+        node.signal(Signal::TERM);
+        let outcome = node.end();
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        let warning = outcome
+            .stderr
+            .lines()
+            .find(|line| line.contains("has to wait"))
+            .unwrap();
+        assert!(
+            warning.contains(text) && warning.contains("--blockfrost-base-url"),
+            "{warning}"
+        );
+        assert!(!outcome.stderr.contains(KEY), "{}", outcome.stderr);
+    }
 }
 
 #[test]

@@ -172,6 +172,11 @@ impl MockBlock {
         }
     }
 
+    /// All of it, in CBOR, as block-fetch sends it.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// An epoch boundary, whose slot is the first one of its epoch and whose number is that of the block before.
     fn boundary(number: u64, slot: u64, previous: Option<[u8; 32]>) -> Self {
         let header = cbor(|encoder| {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dlt_source::SourceError;
 use node_storage_contract::{BlockNo, Network};
@@ -142,10 +142,10 @@ impl Client {
                 Err(failure) => failure,
             };
             let (detail, after) = match failure {
-                Failure::Unreachable(detail) if attempt >= ATTEMPTS && !self.has_answered.load(Ordering::Relaxed) => {
-                    // As with a database: what was never reached is more likely named wrongly than away.
-                    let detail = format!("{detail}; check --blockfrost-base-url and the network");
-                    return Err(self.unavailable(false, detail));
+                Failure::Unreachable(detail) if !self.has_answered.load(Ordering::Relaxed) => {
+                    // What was never reached may be named wrongly: whoever waits is to know at once.
+                    let detail = format!("{detail}; check --blockfrost-base-url and the network, if it does not pass");
+                    return Err(self.unavailable(true, detail));
                 }
                 Failure::Unreachable(detail) => (detail, None),
                 Failure::Passing { detail, after } => (detail, after),
@@ -225,7 +225,7 @@ impl Client {
 
     /// What a status code means, by the [description of the API](https://docs.blockfrost.io/#section/Errors).
     async fn refusal(&self, status: StatusCode, response: Response) -> Failure {
-        let after = retry_after(response.headers());
+        let after = retry_after(response.headers(), SystemTime::now());
         let detail = match self.body(response, SHORT_ANSWER).await {
             Ok(Some(body)) => self.text(status, &body),
             _ => status.to_string(),
@@ -321,10 +321,15 @@ const fn magic_of(network: Network) -> Option<u64> {
     }
 }
 
-/// The seconds of `Retry-After`. Its other form, a date, is not used by APIs with limits of seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+/// How long `Retry-After` asks to wait from `now` on. It has a number of seconds, or a date (RFC 9110, section 10.2.3); one that is past
+/// asks for nothing.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// The HTTP client: proxies as the environment names them, no redirects, since they would take the key along.
@@ -365,16 +370,20 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_in_seconds() {
+    fn retry_after_is_in_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let after = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
-            retry_after(&headers)
+            retry_after(&headers, now)
         };
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("Fri, 31 Dec 1999 23:59:59 GMT"), None);
-        assert_eq!(after("-1"), None);
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(after("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        for none in ["-1", "soon", "Sun, 06 Nov 1994 25:00:00 GMT"] {
+            assert_eq!(after(none), None, "{none}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The source: reads one relay after another.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dlt_source::{BatchLimits, BlockBatch, DltSource, Heard, SourceError, SourceEvent, TipSender};
@@ -39,8 +40,10 @@ pub struct RelaySource {
     position: Position,
     batch: BlockBatch,
     reading: Option<Reading>,
-    /// The index of the relay that is read.
+    /// The index of the relay that is read, counted on where a relay fails.
     relay: usize,
+    /// The indices of the relays that were of no use since one was: of another network, or talking nonsense.
+    useless: BTreeSet<usize>,
     /// Whether it was said that everything was delivered.
     told: bool,
     tips: TipSender,
@@ -67,16 +70,47 @@ impl RelaySource {
             position,
             reading: None,
             relay: 0,
+            useless: BTreeSet::new(),
             told: false,
             tips: TipSender::default(),
         }
     }
 
+    /// The index of the relay whose turn it is.
+    fn index(&self) -> Option<usize> {
+        self.relay.checked_rem(self.options.relays.len())
+    }
+
+    /// What the failure of the relay that was read means for all of them: as long as another one may be of use, it passes.
+    fn failed(&mut self, error: SourceError) -> SourceError {
+        let index = self.index();
+        self.reading = None;
+        self.relay = self.relay.wrapping_add(1);
+        // Whoever waits after an error wants to know again when the waiting has an end.
+        self.told = false;
+        // The others are about what is stored, and no other relay mends that.
+        if error.is_retryable() || !matches!(error, SourceError::Malformed { .. } | SourceError::Unavailable { .. }) {
+            return error;
+        }
+        self.useless.extend(index);
+        if self.useless.len() >= self.options.relays.len() {
+            return error;
+        }
+        match error {
+            SourceError::Malformed { at: subject, detail } | SourceError::Unavailable { subject, detail, .. } => {
+                SourceError::Unavailable {
+                    retryable: true,
+                    subject,
+                    detail: format!("{detail}; another relay is tried"),
+                }
+            }
+            error => error,
+        }
+    }
+
     /// Begins to read the relay whose turn it is.
     fn read(&self) -> Result<Reading, SourceError> {
-        let relays = &self.options.relays;
-        let relay = self.relay.checked_rem(relays.len()).and_then(|index| relays.get(index));
-        let Some(relay) = relay else {
+        let Some(relay) = self.index().and_then(|index| self.options.relays.get(index)) else {
             return Err(SourceError::Unavailable {
                 retryable: false,
                 subject: "the ledger".to_owned(),
@@ -111,6 +145,7 @@ impl DltSource for RelaySource {
             };
             match reading.events.recv().await {
                 Some(Ok(Event::Blocks(blocks, cursor))) => {
+                    self.useless.clear();
                     self.position = Position::After(cursor);
                     for block in blocks {
                         self.batch.push(block);
@@ -118,16 +153,11 @@ impl DltSource for RelaySource {
                 }
                 Some(Ok(Event::CaughtUp)) if self.told => {}
                 Some(Ok(Event::CaughtUp)) => {
+                    self.useless.clear();
                     self.told = true;
                     return Ok(SourceEvent::CaughtUp);
                 }
-                Some(Err(error)) => {
-                    self.reading = None;
-                    self.relay = self.relay.wrapping_add(1);
-                    // Whoever waits after an error wants to know again when the waiting has an end.
-                    self.told = false;
-                    return Err(error);
-                }
+                Some(Err(error)) => return Err(self.failed(error)),
                 None => {
                     self.reading = None;
                     return Err(SourceError::Unavailable {

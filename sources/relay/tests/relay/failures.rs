@@ -168,6 +168,69 @@ async fn nonsense_is_an_error_that_names_the_relay_and_what_is_wrong() {
     }
 }
 
+/// A relay that is of no use does not keep the node from another one that is. Where none is, that is an error.
+#[tokio::test]
+async fn a_relay_that_is_of_no_use_does_not_end_reading_while_another_one_works() {
+    let of_another_network = MockRelay::start(1).await;
+    let nonsensical = MockRelay::start(MAGIC).await;
+    let good = MockRelay::start(MAGIC).await;
+    for relay in [&nonsensical, &good] {
+        publish(relay, 1, 1..=10);
+    }
+    nonsensical.fail_with(Fault::OtherBody);
+    let mut reading = Reading::open(options(&[&of_another_network, &nonsensical, &good]), None).await;
+    reading.read_to(10).await;
+    assert_eq!(reading.numbers(), (1..=10).collect::<Vec<_>>());
+    let texts: Vec<_> = reading.errors.iter().map(ToString::to_string).collect();
+    assert!(
+        texts[0].contains("magic 42") && texts[1].contains("its body is not the one"),
+        "{texts:?}"
+    );
+    assert!(
+        texts.iter().all(|text| text.contains("another relay is tried")),
+        "{texts:?}"
+    );
+
+    // Once more, for hours later: what was of no use before counts anew.
+    good.disconnect();
+    nonsensical.fail_with(Fault::UndecodableBlock);
+    publish(&good, 1, 11..=12);
+    publish(&nonsensical, 1, 11..=12);
+    reading.read_to(12).await;
+    assert_eq!(reading.numbers(), (1..=12).collect::<Vec<_>>());
+
+    drop(good);
+    let mut reading = Reading::open(options(&[&of_another_network, &nonsensical]), None).await;
+    nonsensical.fail_with(Fault::UndecodableBlock);
+    let error = reading.read_to_error().await;
+    assert!(matches!(error, SourceError::Malformed { .. }), "{error:?}");
+    assert_eq!(reading.errors.len(), 1, "{:?}", reading.errors);
+}
+
+/// Where nothing is new for long, the answers to signs of life show that the relay is there.
+#[tokio::test]
+async fn an_answer_to_a_sign_of_life_is_heard() {
+    let limits = TimeLimits {
+        keep_alive_pause: Duration::from_millis(1),
+        ..TimeLimits::default()
+    };
+    let relay = MockRelay::start(MAGIC).await;
+    publish(&relay, 1, 1..=3);
+    let options = RelayOptions {
+        limits,
+        ..options(&[&relay])
+    };
+    let mut reading = Reading::open(options, None).await;
+    reading.read_all().await;
+    let mut heard = reading.heard();
+    let before = *heard.borrow_and_update();
+    let later = tokio::select! {
+        event = reading.next() => panic!("nothing is new, and yet: {event:?}"),
+        later = tokio::time::timeout(PATIENCE, heard.wait_for(|heard| heard.at > before.at)) => *later.unwrap().unwrap(),
+    };
+    assert_eq!(later.tip, before.tip);
+}
+
 /// What waits for the relay is dropped with the source: nothing goes on in the background.
 #[tokio::test]
 async fn a_source_that_is_dropped_closes_its_connection() {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use did_prism::envelope::{encode_metadata, encode_object};
 use did_prism::ledger::{BlockTime, PublishedBlock};
-use dlt_source::{BatchLimits, DltSource, SourceError, SourceEvent};
+use dlt_source::{BatchLimits, DltSource, Heard, SourceError, SourceEvent};
 use dlt_source_relay::{Genesis, RelayOptions, RelaySource, SlotTimes, TimeLimits};
 use mock_relay::{Era, MockRelay, MockTransaction};
 use node_storage_conformance::StoreFactory;
 use node_storage_conformance::model::Model;
 use node_storage_contract::{Access, AnyStore, Cursor, Network};
 use prism_fixtures::Identity;
+use tokio::sync::watch;
 
 /// The magic of the networks here.
 pub(crate) const MAGIC: u32 = 42;
@@ -91,6 +92,11 @@ impl Reading {
             errors: Vec::new(),
             deliveries: Vec::new(),
         }
+    }
+
+    /// What the source has heard of its ledger.
+    pub(crate) fn heard(&self) -> watch::Receiver<Heard> {
+        self.source.heard()
     }
 
     /// The next event, or the next error that does not pass.
