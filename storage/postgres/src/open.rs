@@ -12,7 +12,7 @@ use node_storage_contract::{Access, Network, Result, StorageError};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::cursor::stored_network;
 use crate::error::{classify, classify_connecting};

@@ -179,10 +179,15 @@ impl<'c> Executor<'c> for &'c mut Session {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match (&mut self.held, self.sessions) {
-            (Held::Lent(lent), _) => lent.fetch_many(query),
-            (_, Sessions::Own) => (&mut **self).fetch_many(query),
-            (_, Sessions::PerTransaction) => (&mut **self).fetch_many(Unnamed(query)),
+        let connection: &mut PgConnection = match &mut self.held {
+            // Sent once more where the connection was lost.
+            Held::Lent(lent) => return lent.fetch_many(query),
+            Held::Transaction(transaction) => transaction,
+            Held::Alone(connection) => connection,
+        };
+        match self.sessions {
+            Sessions::Own => connection.fetch_many(query),
+            Sessions::PerTransaction => connection.fetch_many(Unnamed(query)),
         }
     }
 
@@ -192,10 +197,15 @@ impl<'c> Executor<'c> for &'c mut Session {
         'q: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        match (&mut self.held, self.sessions) {
-            (Held::Lent(lent), _) => lent.fetch_optional(query),
-            (_, Sessions::Own) => (&mut **self).fetch_optional(query),
-            (_, Sessions::PerTransaction) => (&mut **self).fetch_optional(Unnamed(query)),
+        let connection: &mut PgConnection = match &mut self.held {
+            // Sent once more where the connection was lost.
+            Held::Lent(lent) => return lent.fetch_optional(query),
+            Held::Transaction(transaction) => transaction,
+            Held::Alone(connection) => connection,
+        };
+        match self.sessions {
+            Sessions::Own => connection.fetch_optional(query),
+            Sessions::PerTransaction => connection.fetch_optional(Unnamed(query)),
         }
     }
 
