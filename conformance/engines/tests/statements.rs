@@ -1,6 +1,6 @@
 //! Every statement of the engine crates is checked by the compiler, or stands on a list with the reason and a case that runs
 //! it. That what the compiler checks against is the schema of today is for `just sqlx-check`.
-#![allow(clippy::unwrap_used, reason = "all of this is test code")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,10 @@ struct Unchecked {
     engine: String,
     text: String,
     reason: String,
-    case: String,
+    /// A case of the suite that runs it.
+    case: Option<String>,
+    /// A test of this crate or of the node that runs it, where no case can.
+    test: Option<String>,
 }
 
 fn workspace() -> PathBuf {
@@ -76,17 +79,31 @@ fn every_statement_is_checked_or_on_the_list(#[case] engine: Engine, #[case] nam
 }
 
 #[test]
-fn every_entry_of_the_list_has_a_reason_and_a_case_of_the_suite() {
+fn every_entry_of_the_list_has_a_reason_and_a_test() {
+    let tests: String = ["conformance/engines/tests", "node/tests"]
+        .iter()
+        .flat_map(|directory| fs::read_dir(workspace().join(directory)).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
     for statement in list() {
         let Unchecked {
             engine,
             text,
             reason,
             case,
+            test,
         } = statement;
         assert!(["postgres", "sqlite"].contains(&engine.as_str()), "{engine}: {text}");
         assert!(!reason.trim().is_empty(), "{text}");
-        assert!(CASES.iter().any(|known| known.to_string() == case), "{case}: {text}");
+        match (case, test) {
+            (Some(case), None) => {
+                assert!(CASES.iter().any(|known| known.to_string() == case), "{case}: {text}");
+            }
+            (None, Some(test)) => assert!(tests.contains(&format!("fn {test}(")), "{test}: {text}"),
+            _ => panic!("{text}: give a case or a test"),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Expr, ExprCall, ExprMethodCall, ImplItemFn, ItemConst, ItemFn, ItemMacro, ItemMod, Lit, LitStr, Macro,
+    Attribute, Expr, ExprCall, ExprMethodCall, FnArg, ImplItemFn, ItemConst, ItemFn, ItemMacro, ItemMod, Lit, LitStr,
+    Macro, Pat, Signature, Type,
 };
 
 use crate::{Engine, Error, Result};
@@ -102,6 +103,7 @@ impl Source {
             file: PathBuf::new(),
             text: String::new(),
             functions: Vec::new(),
+            literals_only: Vec::new(),
             claimed: Vec::new(),
             error: None,
         };
@@ -183,6 +185,8 @@ struct Reader {
     file: PathBuf,
     text: String,
     functions: Vec<String>,
+    /// Parameters of the function that can be given nothing but literals and constants.
+    literals_only: Vec<String>,
     /// Literals of this file that are part of a statement.
     claimed: Vec<Range<usize>>,
     error: Option<Error>,
@@ -201,7 +205,7 @@ fn sqlx_macro(name: &str) -> Option<(Check, usize)> {
 
 /// Whether a text begins as statements do.
 fn looks_like_sql(text: &str) -> bool {
-    const FIRST_WORDS: [&str; 24] = [
+    const FIRST_WORDS: [&str; 26] = [
         "SELECT",
         "INSERT",
         "UPDATE",
@@ -211,6 +215,8 @@ fn looks_like_sql(text: &str) -> bool {
         "COMMIT",
         "ROLLBACK",
         "SAVEPOINT",
+        "RELEASE",
+        "DEALLOCATE",
         "PRAGMA",
         "COPY",
         "CREATE",
@@ -227,7 +233,11 @@ fn looks_like_sql(text: &str) -> bool {
         "EXPLAIN",
         "VALUES",
     ];
-    let first = text.split_whitespace().next().unwrap_or("");
+    let begin = text.trim_start();
+    let first = begin
+        .split(|character: char| !character.is_ascii_alphabetic())
+        .next()
+        .unwrap_or("");
     FIRST_WORDS.contains(&first)
 }
 
@@ -550,13 +560,13 @@ impl Visit<'_> for Reader {
     }
 
     fn visit_item_fn(&mut self, item: &ItemFn) {
-        self.functions.push(item.sig.ident.to_string());
+        self.enter_function(&item.sig);
         visit::visit_item_fn(self, item);
         self.functions.pop();
     }
 
     fn visit_impl_item_fn(&mut self, item: &ImplItemFn) {
-        self.functions.push(item.sig.ident.to_string());
+        self.enter_function(&item.sig);
         visit::visit_impl_item_fn(self, item);
         self.functions.pop();
     }
@@ -612,7 +622,7 @@ impl Visit<'_> for Reader {
             }
         } else {
             if let Some(function) = sqlx_function(call)
-                && !matches!(call.args.first(), Some(Expr::Lit(_)))
+                && !self.is_known(call.args.first())
             {
                 self.fail(
                     call.span(),
@@ -630,6 +640,39 @@ impl Visit<'_> for Reader {
 }
 
 impl Reader {
+    /// Whether a statement is written here, or has a name by which it is found elsewhere: that of a constant, or of a parameter
+    /// that only literals and constants can be given for.
+    fn is_known(&self, statement: Option<&Expr>) -> bool {
+        match statement {
+            Some(Expr::Lit(_)) => true,
+            Some(Expr::Path(path)) => path.path.get_ident().is_some_and(|name| {
+                let name = name.to_string();
+                name.chars().all(|character| !character.is_lowercase()) || self.literals_only.contains(&name)
+            }),
+            _ => false,
+        }
+    }
+
+    /// The parameters of a function that are `&'static str`.
+    fn enter_function(&mut self, signature: &Signature) {
+        self.functions.push(signature.ident.to_string());
+        self.literals_only = signature
+            .inputs
+            .iter()
+            .filter_map(|input| match input {
+                FnArg::Typed(typed) => Some((&*typed.pat, &*typed.ty)),
+                FnArg::Receiver(_) => None,
+            })
+            .filter_map(|(pattern, kind)| match (pattern, kind) {
+                (Pat::Ident(name), Type::Reference(reference)) => {
+                    let lifetime = reference.lifetime.as_ref()?;
+                    (lifetime.ident == "static").then(|| name.ident.to_string())
+                }
+                _ => None,
+            })
+            .collect();
+    }
+
     /// A statement that is the first argument of a call, `sqlx::query(…)` or `pool.begin_with(…)`, or a constant.
     fn call_argument(&mut self, argument: Option<&Expr>) {
         if let Some(Expr::Lit(literal)) = argument

@@ -223,7 +223,6 @@ mod tests {
         assert_eq!(line.transaction, TransactionId::new([0xcd; 32]));
     }
 
-    // edge-cases.md#y11
     #[test]
     fn a_line_of_a_block_alone_is_a_cursor() {
         let mut line = valid();
@@ -239,6 +238,7 @@ mod tests {
         assert!(parse(&line).unwrap_err().detail.contains("`absn`"));
     }
 
+    // edge-cases.md#y11
     #[test]
     fn a_wrong_value_is_named_with_its_field_and_the_block() {
         for (field, value) in [

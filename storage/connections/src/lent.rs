@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use crate::{RELEASE, Connections};
+use crate::{Connections, RELEASE};
 
 /// A connection for the time of one call. Dropping it gives it back.
 ///
@@ -98,20 +98,14 @@ impl<DB: Database> Drop for Lent<DB> {
 impl<DB: Database> Deref for Lent<DB> {
     type Target = DB::Connection;
 
-    #[expect(
-        clippy::expect_used,
-        reason = "they are missing only while it is dropped"
-    )]
+    #[expect(clippy::expect_used, reason = "they are missing only while it is dropped")]
     fn deref(&self) -> &Self::Target {
         &self.parts.as_ref().expect("a connection that is lent").connection
     }
 }
 
 impl<DB: Database> DerefMut for Lent<DB> {
-    #[expect(
-        clippy::expect_used,
-        reason = "they are missing only while it is dropped"
-    )]
+    #[expect(clippy::expect_used, reason = "they are missing only while it is dropped")]
     fn deref_mut(&mut self) -> &mut Self::Target {
         // Whoever has it may begin something.
         self.settled = false;

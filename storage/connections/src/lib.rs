@@ -39,8 +39,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// What is done with each new connection before it is lent.
-pub type Prepare<DB> =
-    for<'c> fn(&'c mut <DB as Database>::Connection) -> BoxFuture<'c, Result<(), Error>>;
+pub type Prepare<DB> = for<'c> fn(&'c mut <DB as Database>::Connection) -> BoxFuture<'c, Result<(), Error>>;
 
 /// How many connections there are, and how they are treated.
 #[derive(Debug)]

@@ -292,16 +292,21 @@ pub(crate) async fn reach(options: &PostgresOptions) -> Result<PgConnection> {
     }
 }
 
+/// The number of the process that serves a connection.
+const SESSION: &str = "SELECT pg_backend_pid()";
+/// The same, of one that is kept until the end of the transaction.
+const SESSION_HELD: &str = "BEGIN; SELECT pg_backend_pid()";
+
 /// Whom connections lead to: two that stand at a time have two sessions, unless a pooler is between.
 pub(crate) async fn sessions(options: &PostgresOptions, first: &mut PgConnection) -> Result<Sessions> {
     if let Some(sessions) = options.way.sessions.get() {
         return Ok(*sessions);
     }
-    let before = server_process(first, "SELECT pg_backend_pid()").await?;
+    let before = server_process(first, SESSION).await?;
     let mut second = options.connect().await?;
     // The transaction keeps the session that a pooler has given it, which was the first's a moment ago.
-    let other = server_process(&mut second, "BEGIN; SELECT pg_backend_pid()").await?;
-    let after = server_process(first, "SELECT pg_backend_pid()").await?;
+    let other = server_process(&mut second, SESSION_HELD).await?;
+    let after = server_process(first, SESSION).await?;
     second.close().await.map_err(classify)?;
     let sessions = if other == before || after != before {
         tracing::info!(

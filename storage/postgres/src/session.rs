@@ -14,24 +14,19 @@ use sqlx::{Connection, Describe, Either, Execute, Executor, PgConnection, Postgr
 use crate::error::classify;
 use crate::holder::Holder;
 
-macro_rules! begin {
-    ($($bound:literal)*) => {
-        concat!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED",
-            $("; SELECT set_config('", $bound, "', '10s', TRUE) WHERE current_setting('", $bound, "') = '0'"),*
-        )
-    };
-}
-
 /// Begins a transaction that writes: after waiting for a lock, each statement must see what the writer before has committed,
 /// whatever the server's default.
 ///
 /// A wait for a lock, and a process that stands still with locks in its hands, have an end, unless the operator has set another one.
 /// What is set is set for the transaction alone: a pooler would hand on a session that is left with it.
-pub(crate) const BEGIN: &str = begin!("lock_timeout" "idle_in_transaction_session_timeout");
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT set_config('lock_timeout', '10s', TRUE) WHERE current_setting('lock_timeout') = '0'; \
+    SELECT set_config('idle_in_transaction_session_timeout', '10s', TRUE) \
+    WHERE current_setting('idle_in_transaction_session_timeout') = '0'";
 
 /// The same for a load, which waits for its source within the transaction.
-pub(crate) const BEGIN_LOAD: &str = begin!("lock_timeout");
+pub(crate) const BEGIN_LOAD: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SELECT set_config('lock_timeout', '10s', TRUE) WHERE current_setting('lock_timeout') = '0'";
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
