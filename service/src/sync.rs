@@ -239,8 +239,7 @@ async fn append_pending(
             storage.append(expected, blocks, cursor).await
         });
         tokio::pin!(storing);
-        let in_time = tokio::time::timeout(SLOW_APPEND, &mut storing).await;
-        let answer = if let Ok(answer) = in_time {
+        let answer = if let Ok(answer) = tokio::time::timeout(SLOW_APPEND, &mut storing).await {
             answer
         } else {
             set_store_waits(progress, true);
