@@ -291,7 +291,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for_at_start_and_that_is_told(
     let mut behind = database.at(proxy.address());
     let said = if how == "closes" {
         proxy.when_opened(Opened::Closed);
-        "the peer closed the connection before it said anything"
+        "the connection was closed before a session began"
     } else {
         // Without asking for TLS, the first message is the one that begins a session.
         behind.url += "?sslmode=disable";
@@ -329,7 +329,9 @@ async fn a_server_that_goes_away_is_waited_for_in_flight(
     let (ledger, more) = ledger(&database, 2);
     let proxy = FaultProxy::before(database.server_address());
     let mut behind = database.at(proxy.address());
-    behind.url += "?sslmode=disable";
+    if how != "closes" {
+        behind.url += "?sslmode=disable";
+    }
     let node = writer(&behind, &ledger);
     proxy.when_opened(match how {
         "closes" => Opened::Closed,

@@ -28,6 +28,8 @@ pub(crate) fn classify(error: sqlx::Error) -> StorageError {
     }
 }
 
+const CLOSED: &str = "the connection was closed before a session began";
+
 /// The contract's name for why there is no connection: `retryable` is what may pass by itself.
 pub(crate) fn classify_connecting(error: sqlx::Error) -> StorageError {
     let (retryable, detail) = match error {
@@ -35,12 +37,18 @@ pub(crate) fn classify_connecting(error: sqlx::Error) -> StorageError {
         sqlx::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
             (false, format!("the TLS handshake failed: {error}"))
         }
-        // The one byte that answers the request for TLS: none at all, where the peer accepts and closes, as a proxy does while its
-        // server restarts; or the E of an error, where the server has not come far enough to start a process.
-        sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x00") => (
-            true,
-            "the peer closed the connection before it said anything".to_owned(),
-        ),
+        // The peer accepts and closes, as a proxy does while its server restarts. Where TLS was asked for, the driver takes the byte
+        // that did not come for a zero.
+        sqlx::Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
+            ) =>
+        {
+            (true, CLOSED.to_owned())
+        }
+        sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x00") => (true, CLOSED.to_owned()),
+        // An error in place of that byte: the server has not come far enough to start a process.
         sqlx::Error::Protocol(text) if text.contains("SSLRequest: 0x45") => {
             (true, "the server refused the connection before it began".to_owned())
         }
