@@ -351,8 +351,7 @@ async fn postgres_has_one_writer_at_a_time() {
         .open_as_writer(false)
         .await
         .unwrap()
-        .err()
-        .expect("there is a writer");
+        .expect_err("there is a writer");
     let holder = other.describe("it");
     assert!(
         holder.contains("process ") && holder.contains("neoprism-node"),
