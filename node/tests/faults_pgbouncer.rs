@@ -2,7 +2,12 @@
 //!
 //! The tests need `pgbouncer` (a package of that name) and, for the one of certificates, `openssl`. Without them they say that they
 //! asserted nothing, and fail where `TEST_PGBOUNCER=required`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code"
+)]
 
 mod common;
 

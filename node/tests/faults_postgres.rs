@@ -1,5 +1,10 @@
 //! What becomes of PostgreSQL, of the way to it and of the processes beside it, and what a node does then.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code"
+)]
 
 mod common;
 

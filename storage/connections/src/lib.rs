@@ -20,12 +20,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::{ConnectOptions, Connection, Database, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-/// A connection that nobody has used for this long is asked before it is lent: a proxy or a server may have cut it meanwhile.
-const ASK_AFTER: Duration = Duration::from_secs(1);
-/// How long it may take to answer that.
-const ANSWER: Duration = Duration::from_secs(2);
+/// A connection that nobody has used for this long is asked before it is lent: whoever is between, or the server, may have
+/// cut it or gone silent meanwhile, and a statement would wait for ever. Where many calls come, hardly any is asked.
+const ASK_AFTER: Duration = Duration::from_millis(20);
+/// How long it may take to answer that. The others are most likely as silent as one that does not.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How long a connection whose call was broken off may take to come to its end. Another one is made then.
 const RELEASE: Duration = Duration::from_secs(5);
 /// A connection that nobody has used for this long is closed.
@@ -164,10 +165,11 @@ impl<DB: Database> Connections<DB> {
 
     /// The connection that was used last and is still there, or a new one.
     async fn at_hand(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
-        while let Some(idle) = self.pop() {
-            if let Some(connection) = still_there::<DB>(idle).await {
+        if let Some(idle) = self.pop() {
+            if let Some(connection) = still_there::<DB>(idle, deadline).await {
                 return Ok(connection);
             }
+            self.drop_idle();
         }
         self.connect_until(deadline).await
     }
@@ -228,8 +230,8 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
-/// The connection, if it was used just now or answers.
-async fn still_there<DB: Database>(idle: Idle<DB>) -> Option<(DB::Connection, Instant)> {
+/// The connection, if it was used just now or answers in time.
+async fn still_there<DB: Database>(idle: Idle<DB>, deadline: Instant) -> Option<(DB::Connection, Instant)> {
     let Idle {
         mut connection,
         made,
@@ -238,7 +240,8 @@ async fn still_there<DB: Database>(idle: Idle<DB>) -> Option<(DB::Connection, In
     if since.elapsed() < ASK_AFTER {
         return Some((connection, made));
     }
-    let answer = timeout(ANSWER, connection.ping()).await;
+    let deadline = deadline.min(Instant::now() + ANSWER);
+    let answer = timeout_at(deadline, connection.ping()).await;
     matches!(answer, Ok(Ok(()))).then_some((connection, made))
 }
 
