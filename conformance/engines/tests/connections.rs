@@ -18,7 +18,6 @@ async fn calls_do_not_notice_that_the_postgres_server_ended_their_sessions() {
     let cursor = store.cursor().await.unwrap();
     let number = cursor.unwrap().block;
     for _ in 0..5 {
-        // The connections of these reads have just been used: nobody asks them whether they are still there.
         let (read, state) = tokio::join!(store.cursor(), store.indexer_state());
         assert_eq!(read.unwrap(), cursor);
         assert!(state.unwrap().last_stored.is_some());

@@ -1,9 +1,9 @@
 //! Connections to one database, lent for one call each.
 //!
-//! sqlx's own pool asks a connection whether it is still there before it lends it and again when it comes back. That makes three
-//! exchanges of one. Here a call is one exchange: a connection that ended its call goes back as it is, and one that has just
-//! been used is lent unasked. What that may miss, a connection lost since, is met where it shows: a read, and the beginning of
-//! a transaction, is sent once more on another connection. Neither has changed anything.
+//! sqlx's own pool asks a connection whether it is still there before it lends it, and again when it comes back. Here one whose
+//! call came to its end goes back as it is, and whether one is asked before is a setting: a file does not go silent. What is lost
+//! between is met where it shows: a read, and the beginning of a transaction, is sent once more on another connection. Neither
+//! has changed anything.
 
 mod executor;
 mod lent;
@@ -22,10 +22,7 @@ use sqlx::{ConnectOptions, Connection, Database, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// A connection that nobody has used for this long is asked before it is lent: whoever is between, or the server, may have
-/// cut it or gone silent meanwhile, and a statement would wait for ever. Where many calls come, hardly any is asked.
-const ASK_AFTER: Duration = Duration::from_millis(20);
-/// How long it may take to answer that. The others are most likely as silent as one that does not.
+/// How long a connection that is asked may take to answer. The others are most likely as silent as one that does not.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long a connection whose call was broken off may take to come to its end. Another one is made then.
 const RELEASE: Duration = Duration::from_secs(5);
@@ -52,6 +49,9 @@ pub struct Settings<DB: Database> {
     /// Whether they are kept whatever their age. Connections to a file do not grow old, and opening another one takes a descriptor
     /// that may not be there. Others are closed when they are half an hour old, or were not used for ten minutes.
     pub kept: bool,
+    /// Whether one is asked, before it is lent, whether it is still there. One to a server has to be: the server, or whoever is
+    /// between, may have gone silent, and a statement would wait for ever.
+    pub asked: bool,
     /// What is done with a new one first.
     pub prepare: Option<Prepare<DB>>,
 }
@@ -69,6 +69,7 @@ struct Shared<DB: Database> {
     most: u32,
     patience: Duration,
     kept: bool,
+    asked: bool,
     prepare: Option<Prepare<DB>>,
     idle: Mutex<Vec<Idle<DB>>>,
     closed: AtomicBool,
@@ -87,6 +88,7 @@ impl<DB: Database> Connections<DB> {
             most,
             patience,
             kept,
+            asked,
             prepare,
         } = *settings;
         let most = most.max(1);
@@ -97,6 +99,7 @@ impl<DB: Database> Connections<DB> {
             most,
             patience,
             kept,
+            asked,
             prepare,
             idle: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -166,7 +169,7 @@ impl<DB: Database> Connections<DB> {
     /// The connection that was used last and is still there, or a new one.
     async fn at_hand(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
         if let Some(idle) = self.pop() {
-            if let Some(connection) = still_there::<DB>(idle, deadline).await {
+            if let Some(connection) = still_there::<DB>(idle, self.0.asked, deadline).await {
                 return Ok(connection);
             }
             self.drop_idle();
@@ -230,14 +233,16 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
-/// The connection, if it was used just now or answers in time.
-async fn still_there<DB: Database>(idle: Idle<DB>, deadline: Instant) -> Option<(DB::Connection, Instant)> {
+/// The connection, if it is not asked or answers in time.
+async fn still_there<DB: Database>(
+    idle: Idle<DB>,
+    asked: bool,
+    deadline: Instant,
+) -> Option<(DB::Connection, Instant)> {
     let Idle {
-        mut connection,
-        made,
-        since,
+        mut connection, made, ..
     } = idle;
-    if since.elapsed() < ASK_AFTER {
+    if !asked {
         return Some((connection, made));
     }
     let deadline = deadline.min(Instant::now() + ANSWER);

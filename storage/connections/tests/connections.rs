@@ -22,6 +22,7 @@ async fn connections(directory: &TempDir, most: u32, patience: Duration) -> Conn
             most,
             patience,
             kept: false,
+            asked: true,
             prepare: None,
         },
     );

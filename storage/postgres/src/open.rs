@@ -174,6 +174,7 @@ impl PostgresDb {
             most: connections,
             patience: options.answer_timeout.unwrap_or(options.connect_timeout),
             kept: false,
+            asked: true,
             prepare: match sessions {
                 Sessions::Own => Some(|connection| Box::pin(keep_alive(connection))),
                 Sessions::PerTransaction => None,

@@ -97,6 +97,7 @@ impl SqliteDb {
                     most: 1,
                     patience: options.patience * 3,
                     kept: true,
+                    asked: false,
                     prepare: None,
                 },
             ),
@@ -109,6 +110,7 @@ impl SqliteDb {
                 most: READERS,
                 patience: options.patience,
                 kept: true,
+                asked: false,
                 prepare: None,
             },
         );
