@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::{Database, Running, Signal, append, blocks, http, http_with_head, lines, node, run, within, write_lines};
 use fault_proxy::{FaultProxy, Opened};
-use node_storage::DbBackend;
+use node_storage::{DbBackend, RawOperationRepo};
 use rstest::rstest;
 use sqlx::{Connection, PgConnection};
 
@@ -354,6 +354,42 @@ async fn a_server_that_goes_away_is_waited_for_in_flight(
     node.signal(Signal::TERM);
     assert_eq!(node.end().code, Some(0));
     assert_eq!(database.content().await.blocks(), (1..=199).collect::<Vec<_>>());
+}
+
+/// A read that was cut off is sent once more. Where no connection comes about for that, it was still the connection that was lost:
+/// the log-in that is refused meanwhile is no reason to end.
+#[tokio::test]
+async fn a_read_that_is_cut_off_while_log_ins_are_refused_may_be_repeated() {
+    let Some(database) = fresh().await else { return };
+    let (ledger, _) = ledger(&database, 10);
+    database.sync(&ledger);
+    let proxy = FaultProxy::before(database.server_address());
+    let mut behind = database.at(proxy.address());
+    behind.url += "?sslmode=disable";
+    let store = behind.store().await;
+    let mut other = PgConnection::connect(&database.url).await.unwrap();
+    execute(&mut other, "BEGIN; LOCK TABLE block IN ACCESS EXCLUSIVE MODE").await;
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move { store.block(5_u64.try_into().unwrap()).await }
+    });
+    let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'block'::regclass AND NOT granted";
+    let mut look = PgConnection::connect(&database.url).await.unwrap();
+    while sqlx::query_scalar::<_, i64>(waiting)
+        .fetch_one(&mut look)
+        .await
+        .unwrap()
+        == 0
+    {
+        tokio::task::yield_now().await;
+    }
+    proxy.when_opened(Opened::Answered(error_response("28000", "not just now")));
+    proxy.cut();
+    let error = reading.await.unwrap().unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    execute(&mut other, "ROLLBACK").await;
+    proxy.heal();
+    assert!(store.block(5_u64.try_into().unwrap()).await.unwrap().is_some());
 }
 
 /// 1,000 connections are cut, whatever they carry: nothing is lost, and nothing is stored twice.

@@ -91,7 +91,10 @@ where
                     None => break,
                     Some(error) if may_repeat && lost(&error) => {
                         may_repeat = false;
-                        self.renew().await?;
+                        if self.renew().await.is_err() {
+                            // What is in the way of another connection is for the next call, which asks for one, to say.
+                            Err(error)?;
+                        }
                     }
                     Some(error) => Err(error)?,
                 }
