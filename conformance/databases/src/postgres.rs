@@ -11,6 +11,7 @@ mod probe;
 mod server;
 mod sweep;
 mod template;
+mod verifier;
 
 pub use database::PostgresDatabase;
 pub use found::{Found, Source};

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
 use super::found::{Found, Source};
-use super::probe;
+use super::{probe, verifier};
 use crate::background::{self, Attempt};
 use crate::shared_directory::{Record, Remains, effective_user};
 use crate::{Error, Result, random};
@@ -126,7 +126,9 @@ fn place() -> PathBuf {
 
 fn initialize(binaries: &Path, account: &Account, directory: &Path, password: &str) -> Result<(), String> {
     let password_file = directory.join("password");
-    let prepared = fs::write(&password_file, password).map_err(|error| error.to_string());
+    let salt = random::hexadecimal::<16>().map_err(|error| error.to_string())?;
+    let stored = verifier::of_random_password(password, salt.as_bytes()).map_err(|error| error.to_string())?;
+    let prepared = fs::write(&password_file, stored).map_err(|error| error.to_string());
     prepared.and_then(|()| account.own(&password_file).map_err(|error| error.to_string()))?;
     let output = account
         .command(&binaries.join("initdb"), directory)
