@@ -7,6 +7,7 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use sqlx::{Database, Either, Error, Execute, Executor, SqlStr};
 use sqlx_core::describe::Describe;
 
+use crate::silence::is_silence;
 use crate::{Connections, Lent, lost};
 
 /// A statement that can be sent once more.
@@ -74,10 +75,11 @@ where
         try_stream! {
             let statement = Statement::<DB>::new(query)?;
             let mut may_repeat = true;
+            let home = self.home();
             loop {
                 let mut answer = (&mut **self).fetch_many(statement.again());
                 let failure = loop {
-                    match answer.try_next().await {
+                    match home.answered(answer.try_next()).await {
                         Ok(Some(step)) => {
                             may_repeat = false;
                             yield step;
@@ -96,7 +98,12 @@ where
                             Err(error)?;
                         }
                     }
-                    Some(error) => Err(error)?,
+                    Some(error) => {
+                        if is_silence(&error) {
+                            self.give_up();
+                        }
+                        Err(error)?;
+                    }
                 }
             }
             self.settle();

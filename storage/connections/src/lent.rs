@@ -13,11 +13,22 @@ use crate::{Connections, RELEASE};
 /// A connection for the time of one call. Dropping it gives it back.
 ///
 /// One whose call came to its end, as [`Lent::settled`] says, goes back at once. Any other is waited for in the background,
-/// until it has read what the server still sends and has rolled back what was begun.
+/// until it has read what the server still sends and has rolled back what was begun. One that nobody answers on does not go back.
 pub struct Lent<DB: Database> {
     /// `None` only while it is dropped.
     parts: Option<Parts<DB>>,
-    settled: bool,
+    stage: Stage,
+}
+
+/// What is known of the call that has a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It may have begun something.
+    AtWork,
+    /// It came to its end: every answer was read, and no transaction is open.
+    Settled,
+    /// Nobody answers.
+    Unanswered,
 }
 
 struct Parts<DB: Database> {
@@ -41,7 +52,7 @@ impl<DB: Database> Lent<DB> {
                 made,
                 permit,
             }),
-            settled: false,
+            stage: Stage::AtWork,
         }
     }
 
@@ -52,7 +63,18 @@ impl<DB: Database> Lent<DB> {
 
     /// Says that the call came to its end: the connection goes back as it is once this value is dropped.
     pub(crate) fn settle(&mut self) {
-        self.settled = true;
+        self.stage = Stage::Settled;
+    }
+
+    /// Says that nobody answers: the connection is dropped with this value.
+    pub(crate) fn give_up(&mut self) {
+        self.stage = Stage::Unanswered;
+    }
+
+    /// The connections that this one belongs to.
+    #[expect(clippy::expect_used, reason = "they are missing only while it is dropped")]
+    pub(crate) fn home(&self) -> Connections<DB> {
+        self.parts.as_ref().expect("a connection that is lent").home.clone()
     }
 
     /// Drops the connection, which was lost, and makes a new one in its place.
@@ -60,7 +82,7 @@ impl<DB: Database> Lent<DB> {
     /// # Errors
     /// What connecting answers. The lost one is kept then.
     pub(crate) async fn renew(&mut self) -> Result<(), Error> {
-        self.settled = false;
+        self.stage = Stage::AtWork;
         if let Some(parts) = &mut self.parts {
             (parts.connection, parts.made) = parts.home.connect_in_place_of_lost().await?;
         }
@@ -81,16 +103,20 @@ impl<DB: Database> Drop for Lent<DB> {
         let Some(mut parts) = self.parts.take() else {
             return;
         };
-        if self.settled {
-            parts.give_back();
-        } else if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                // What the driver has put off goes out with it: the rollback of a transaction that was dropped.
-                match timeout(RELEASE, parts.connection.ping()).await {
-                    Ok(Ok(())) => parts.give_back(),
-                    Ok(Err(_)) | Err(_) => parts.home.drop_idle(),
+        match self.stage {
+            Stage::Settled => parts.give_back(),
+            Stage::Unanswered => {}
+            Stage::AtWork => {
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move {
+                        // What the driver has put off goes out with it: the rollback of a transaction that was dropped.
+                        match timeout(RELEASE, parts.connection.ping()).await {
+                            Ok(Ok(())) => parts.give_back(),
+                            Ok(Err(_)) | Err(_) => parts.home.drop_idle(),
+                        }
+                    });
                 }
-            });
+            }
         }
     }
 }
@@ -108,7 +134,7 @@ impl<DB: Database> DerefMut for Lent<DB> {
     #[expect(clippy::expect_used, reason = "they are missing only while it is dropped")]
     fn deref_mut(&mut self) -> &mut Self::Target {
         // Whoever has it may begin something.
-        self.settled = false;
+        self.stage = Stage::AtWork;
         &mut self.parts.as_mut().expect("a connection that is lent").connection
     }
 }
@@ -116,7 +142,7 @@ impl<DB: Database> DerefMut for Lent<DB> {
 impl<DB: Database> fmt::Debug for Lent<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lent")
-            .field("settled", &self.settled)
+            .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
 }

@@ -1,12 +1,14 @@
 //! Connections to one database, lent for one call each.
 //!
-//! sqlx's own pool asks a connection whether it is still there before it lends it, and again when it comes back. Here one whose
-//! call came to its end goes back as it is, and whether one is asked before is a setting: a file does not go silent. What is lost
-//! between is met where it shows: a read, and the beginning of a transaction, is sent once more on another connection. Neither
-//! has changed anything.
+//! sqlx's own pool asks a connection whether it is still there before it lends it, and again when it comes back. Each time is an
+//! exchange with the server. Here a connection goes back as it is if its call came to its end, and one that was used a moment ago is
+//! lent as it is. What went wrong meanwhile is met where it shows. A read, and the beginning of a transaction, that finds its connection lost is sent once more
+//! on another one: neither has changed anything. One that is not answered for long ends if the server says nothing on another
+//! connection either.
 
 mod executor;
 mod lent;
+mod silence;
 mod transaction;
 
 pub use lent::Lent;
@@ -22,6 +24,10 @@ use sqlx::{ConnectOptions, Connection, Database, Error};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::silence::is_silence;
+
+/// A connection that nobody has used for this long is asked whether it is there: what is between may have forgotten it.
+const UNASKED: Duration = Duration::from_secs(1);
 /// How long a connection that is asked may take to answer. The others are most likely as silent as one that does not.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long a connection whose call was broken off may take to come to its end. Another one is made then.
@@ -49,9 +55,10 @@ pub struct Settings<DB: Database> {
     /// Whether they are kept whatever their age. Connections to a file do not grow old, and opening another one takes a descriptor
     /// that may not be there. Others are closed when they are half an hour old, or were not used for ten minutes.
     pub kept: bool,
-    /// Whether one is asked, before it is lent, whether it is still there. One to a server has to be: the server, or whoever is
-    /// between, may have gone silent, and a statement would wait for ever.
-    pub asked: bool,
+    /// Whether the other side may go silent: a server, or whoever is between. A connection that nobody used for a second is then
+    /// asked before it is lent. What reads, or begins a transaction, waits for a third of the patience, and longer only if the server
+    /// answers on another connection. A file does not go silent.
+    pub remote: bool,
     /// What is done with a new one first.
     pub prepare: Option<Prepare<DB>>,
 }
@@ -69,7 +76,7 @@ struct Shared<DB: Database> {
     most: u32,
     patience: Duration,
     kept: bool,
-    asked: bool,
+    remote: bool,
     prepare: Option<Prepare<DB>>,
     idle: Mutex<Vec<Idle<DB>>>,
     closed: AtomicBool,
@@ -88,7 +95,7 @@ impl<DB: Database> Connections<DB> {
             most,
             patience,
             kept,
-            asked,
+            remote,
             prepare,
         } = *settings;
         let most = most.max(1);
@@ -99,7 +106,7 @@ impl<DB: Database> Connections<DB> {
             most,
             patience,
             kept,
-            asked,
+            remote,
             prepare,
             idle: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -113,19 +120,25 @@ impl<DB: Database> Connections<DB> {
     pub async fn lend(&self) -> Result<Lent<DB>, Error> {
         let deadline = Instant::now() + self.0.patience;
         let permit = self.permit(deadline).await?;
-        let connection = self.at_hand(deadline).await?;
+        let connection = self.at_hand(deadline, UNASKED).await?;
         Ok(self.lent(connection, permit))
     }
 
-    /// A connection that does not come back, for a call that may leave it unusable. Another one may be lent in its place.
+    /// A connection that does not come back, for a call that may leave it unusable. Another one may be lent in its place. It is there:
+    /// one that was used before has answered.
     ///
     /// # Errors
     /// As [`Connections::lend`].
     pub async fn take(&self) -> Result<DB::Connection, Error> {
         let deadline = Instant::now() + self.0.patience;
         let _permit = self.permit(deadline).await?;
-        let (connection, _made) = self.at_hand(deadline).await?;
+        let (connection, _made) = self.at_hand(deadline, Duration::ZERO).await?;
         Ok(connection)
+    }
+
+    /// Takes in a connection that was made elsewhere with the same options, to lend it.
+    pub fn take_in(&self, connection: DB::Connection) {
+        self.take_back(connection, Instant::now());
     }
 
     /// A connection made now, after one was lost: the others at hand were most likely lost with it.
@@ -166,11 +179,20 @@ impl<DB: Database> Connections<DB> {
         Ok(())
     }
 
-    /// The connection that was used last and is still there, or a new one.
-    async fn at_hand(&self, deadline: Instant) -> Result<(DB::Connection, Instant), Error> {
-        if let Some(idle) = self.pop() {
-            if let Some(connection) = still_there::<DB>(idle, self.0.asked, deadline).await {
-                return Ok(connection);
+    /// The connection that was used last, or a new one. One that nobody has used for so long is asked first.
+    async fn at_hand(&self, deadline: Instant, unasked: Duration) -> Result<(DB::Connection, Instant), Error> {
+        if let Some(Idle {
+            mut connection,
+            made,
+            since,
+        }) = self.pop()
+        {
+            if !self.0.remote || since.elapsed() < unasked {
+                return Ok((connection, made));
+            }
+            let until = deadline.min(Instant::now() + ANSWER);
+            if let Ok(Ok(())) = timeout_at(until, connection.ping()).await {
+                return Ok((connection, made));
             }
             self.drop_idle();
         }
@@ -199,6 +221,7 @@ impl<DB: Database> Connections<DB> {
         Lent::new(self.clone(), connection, made, permit)
     }
 
+    /// The connection that was used last.
     fn pop(&self) -> Option<Idle<DB>> {
         self.idle().pop()
     }
@@ -233,27 +256,12 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
-/// The connection, if it is not asked or answers in time.
-async fn still_there<DB: Database>(
-    idle: Idle<DB>,
-    asked: bool,
-    deadline: Instant,
-) -> Option<(DB::Connection, Instant)> {
-    let Idle {
-        mut connection, made, ..
-    } = idle;
-    if !asked {
-        return Some((connection, made));
-    }
-    let deadline = deadline.min(Instant::now() + ANSWER);
-    let answer = timeout_at(deadline, connection.ping()).await;
-    matches!(answer, Ok(Ok(()))).then_some((connection, made))
-}
-
 /// Whether an error says that the connection is lost, and nothing of the statement.
 fn lost(error: &Error) -> bool {
     match error {
-        Error::Io(_) | Error::WorkerCrashed => true,
+        // Another connection would be as silent.
+        Error::Io(_) => !is_silence(error),
+        Error::WorkerCrashed => true,
         // 57P01 admin_shutdown, 57P02 crash_shutdown: the server's last words on a connection.
         Error::Database(error) => error.code().is_some_and(|code| code == "57P01" || code == "57P02"),
         _ => false,

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{Database, Error, SqlSafeStr, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 
+use crate::silence::is_silence;
 use crate::{Connections, Lent, lost};
 
 /// A transaction, which is rolled back unless it is committed.
@@ -33,12 +34,17 @@ impl<DB: Database> Connections<DB> {
 
     async fn begin_by(&self, statement: Option<SqlStr>) -> Result<Transaction<DB>, Error> {
         let mut lent = self.lend().await?;
-        if let Err(error) = DB::TransactionManager::begin(&mut lent, statement.clone()).await {
+        let begun = self.answered(DB::TransactionManager::begin(&mut lent, statement.clone()));
+        if let Err(error) = begun.await {
             if !lost(&error) {
+                if is_silence(&error) {
+                    lent.give_up();
+                }
                 return Err(error);
             }
             lent.renew().await?;
-            DB::TransactionManager::begin(&mut lent, statement).await?;
+            self.answered(DB::TransactionManager::begin(&mut lent, statement))
+                .await?;
         }
         Ok(Transaction { lent, open: true })
     }

@@ -22,7 +22,7 @@ async fn connections(directory: &TempDir, most: u32, patience: Duration) -> Conn
             most,
             patience,
             kept: false,
-            asked: true,
+            remote: false,
             prepare: None,
         },
     );

@@ -46,8 +46,7 @@ impl PostgresDb {
         match self.sessions {
             Sessions::Own => {
                 let lent = self.connections.lend().await;
-                lent.map(|lent| Session::lent(lent, self.sessions))
-                    .map_err(|error| self.options.connecting(error))
+                lent.map(Session::lent).map_err(|error| self.options.connecting(error))
             }
             Sessions::PerTransaction => self.read_in_transaction().await,
         }
@@ -80,7 +79,10 @@ impl PostgresDb {
     async fn begin_load(&self) -> Result<Session> {
         self.must_be_to_write()?;
         let connection = self.connections.take().await;
-        let mut session = Session::alone(connection.map_err(|error| self.options.connecting(error))?);
+        let mut session = Session::taken(
+            connection.map_err(|error| self.options.connecting(error))?,
+            self.sessions,
+        );
         session.begin(BEGIN_LOAD).await?;
         Ok(session)
     }

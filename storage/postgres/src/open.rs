@@ -168,13 +168,12 @@ impl PostgresDb {
         let sessions = sessions(options, &mut connection).await?;
         let mut session = Session::alone(connection);
         prepare(&mut session, network, access).await?;
-        session.close().await?;
         let connections = options.max_connections.saturating_sub(connections).max(1);
         let settings = Settings {
             most: connections,
             patience: options.answer_timeout.unwrap_or(options.connect_timeout),
             kept: false,
-            asked: true,
+            remote: true,
             prepare: match sessions {
                 Sessions::Own => Some(|connection| Box::pin(keep_alive(connection))),
                 Sessions::PerTransaction => None,
@@ -183,8 +182,15 @@ impl PostgresDb {
         let writers = usize::try_from(connections / 2).unwrap_or(Semaphore::MAX_PERMITS);
         let writers = Arc::new(Semaphore::new(writers.clamp(1, Semaphore::MAX_PERMITS)));
         let options = options.clone();
+        let connections = Connections::new(options.connect.clone(), &settings);
+        if let Some(mut connection) = session.into_connection() {
+            if sessions == Sessions::Own {
+                keep_alive(&mut connection).await.map_err(classify)?;
+            }
+            connections.take_in(connection);
+        }
         Ok(Self {
-            connections: Connections::new(options.connect.clone(), &settings),
+            connections,
             options,
             sessions,
             writers,

@@ -54,10 +54,11 @@ enum Held {
 
 impl Session {
     /// A connection outside of transactions.
-    pub(crate) fn lent(lent: Lent<Postgres>, sessions: Sessions) -> Self {
+    pub(crate) fn lent(lent: Lent<Postgres>) -> Self {
         Self {
             held: Held::Lent(lent),
-            sessions,
+            // Behind a pooler a session of the server is had for a transaction only.
+            sessions: Sessions::Own,
         }
     }
 
@@ -69,7 +70,15 @@ impl Session {
         }
     }
 
-    /// A connection that is not lent again, on which no statement is worth keeping.
+    /// A connection that was lent before and is not lent again: what it has prepared is of use.
+    pub(crate) fn taken(connection: PgConnection, sessions: Sessions) -> Self {
+        Self {
+            held: Held::Alone(connection),
+            sessions,
+        }
+    }
+
+    /// A connection that nobody had before, on which no statement is worth keeping.
     pub(crate) fn alone(connection: PgConnection) -> Self {
         Self {
             held: Held::Alone(connection),
@@ -91,6 +100,14 @@ impl Session {
     pub(crate) async fn run(&mut self, statement: &'static str) -> Result<()> {
         sqlx::raw_sql(statement).execute(&mut **self).await.map_err(classify)?;
         Ok(())
+    }
+
+    /// The connection, if nobody else uses it.
+    pub(crate) fn into_connection(self) -> Option<PgConnection> {
+        match self.held {
+            Held::Alone(connection) => Some(connection),
+            Held::Lent(_) | Held::Transaction(_) => None,
+        }
     }
 
     /// Ends the connection.

@@ -97,7 +97,7 @@ impl SqliteDb {
                     most: 1,
                     patience: options.patience * 3,
                     kept: true,
-                    asked: false,
+                    remote: false,
                     prepare: None,
                 },
             ),
@@ -110,7 +110,7 @@ impl SqliteDb {
                 most: READERS,
                 patience: options.patience,
                 kept: true,
-                asked: false,
+                remote: false,
                 prepare: None,
             },
         );
