@@ -9,41 +9,6 @@ use common::{Database, Running, Signal, append, blocks, lines, write_lines};
 use node_storage::DbBackend;
 use rstest::rstest;
 
-// edge-cases.md#o15
-#[rstest]
-#[tokio::test]
-async fn a_killed_indexer_comes_to_the_same_content_as_an_undisturbed_one(
-    #[values(DbBackend::Sqlite, DbBackend::Postgres)] backend: DbBackend,
-) {
-    let (Some(undisturbed), Some(killed)) = (Database::fresh(backend).await, Database::fresh(backend).await) else {
-        return;
-    };
-    let lines = lines(&blocks(1, 400));
-    let ledger = undisturbed.path("ledger.jsonl");
-    write_lines(&ledger, &lines);
-    undisturbed.sync(&ledger);
-
-    // Each run gets a longer part of the ledger, and is killed while it works on what is behind the block it waited for.
-    for reached in [1, 60, 61, 150, 390] {
-        let (node, mut stdin) = Running::start_with_stdin(killed.indexer(Path::new("-"), &[]));
-        node.wait_for("writing");
-        let (before, behind) = lines.split_at((reached + 1) * 2);
-        stdin.write_all((before.join("\n") + "\n").as_bytes()).unwrap();
-        killed.wait_for_block(reached.try_into().unwrap());
-        let text = behind
-            .iter()
-            .take(400)
-            .map(|line| line.clone() + "\n")
-            .collect::<String>();
-        stdin.write_all(text.as_bytes()).unwrap();
-        node.kill();
-    }
-    let last = killed.content().await;
-    assert!(last.cursor.unwrap().block.get() >= 390);
-    killed.sync(&ledger);
-    assert_eq!(killed.content().await, undisturbed.content().await);
-}
-
 // edge-cases.md#o19
 #[rstest]
 #[tokio::test]

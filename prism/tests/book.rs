@@ -325,6 +325,41 @@ fn every_case_names_the_tests_that_carry_it() {
     assert_none(&problems);
 }
 
+/// The tests that each row of the table of faults names, with the line of the row.
+fn tests_of_faults(page: &File) -> Vec<(usize, BTreeSet<&str>)> {
+    let rows = page.prose().filter(|(_, line)| line.starts_with("| "));
+    // The first row is the head of the table.
+    let rows = rows.skip(1);
+    rows.map(|(number, line)| {
+        let last = line.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        (number, code_spans(last).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn every_fault_has_a_test() {
+    const PAGE: &str = "docs/src/faults.md";
+    let files = files();
+    let rust = files.iter().filter(|file| file.has_extension("rs"));
+    let functions: BTreeSet<&str> = rust
+        .flat_map(|file| file.text.lines().filter_map(function_name))
+        .collect();
+    let page = files.iter().find(|file| file.path == PAGE).unwrap();
+    let rows = tests_of_faults(page);
+    let mut problems = Vec::new();
+    for (number, tests) in &rows {
+        if tests.is_empty() {
+            problems.push(format!("{PAGE}:{number}: the row names no test"));
+        }
+        for test in tests.difference(&functions) {
+            problems.push(format!("{PAGE}:{number}: there is no test {test}"));
+        }
+    }
+    assert!(!rows.is_empty(), "no fault was found");
+    assert_none(&problems);
+}
+
 /// The targets of a page's links, each with its line. What is code is no link.
 fn links(page: &File) -> Vec<(usize, String)> {
     let mut links = Vec::new();

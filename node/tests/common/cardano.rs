@@ -1,5 +1,5 @@
 //! One chain, as every source sees it: a file, a relay, a db-sync and a Blockfrost.
-#![allow(unreachable_pub, reason = "as in the other modules of tests")]
+#![allow(dead_code, unreachable_pub, reason = "as in the other modules of tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,10 +10,11 @@ use did_prism::ledger::{BlockTime, PublishedBlock, PublishedTransaction};
 use mock_blockfrost::{Metadata, MockBlock, MockBlockfrost, MockTransaction as ListedTransaction};
 use mock_relay::{Era, MockRelay, MockTransaction};
 use node_storage::DbBackend;
+use prism_fixtures::{LedgerShape, block_of, ledger};
 use sqlx::{Connection as _, PgConnection};
 use test_databases::{Migrations, PostgresDatabase, PostgresServer};
 
-use crate::common::{is_chosen, lines, node, write_lines};
+use crate::common::{Database, Outcome, is_chosen, lines, node, run, write_lines};
 
 const MAGIC: u32 = 42;
 /// When slot 0 begins, in seconds since 1970.
@@ -273,4 +274,73 @@ async fn change_db_sync(connection: &mut PgConnection, number: u64, blocks: &[Pu
     .unwrap();
     transaction.commit().await.unwrap();
     sqlx::query("ANALYZE").execute(connection).await.unwrap();
+}
+
+/// How many of the highest blocks are held back where that is not what is tested.
+pub const HELD_BACK: &str = "2";
+
+/// Blocks of 20 operations in two transactions, every kind of them, with a block without operations before each 10th. The
+/// operations of a small ledger are published again and again, since making them costs more than reading them.
+pub fn blocks(count: u64) -> Vec<PublishedBlock> {
+    let shape = LedgerShape {
+        blocks: 40,
+        operations_per_transaction: 10,
+        undecodable: false,
+        ..LedgerShape::small(7)
+    };
+    let made: Vec<_> = ledger(&shape).collect();
+    let with_operations = made.iter().cycle().take(usize::try_from(count).unwrap());
+    let mut number = 0;
+    let mut blocks = Vec::new();
+    for (block, index) in with_operations.zip(1_u64..) {
+        if index.is_multiple_of(10) {
+            number += 1;
+            blocks.push(block_of(7, number, number * 20, Vec::new()));
+        }
+        number += 1;
+        blocks.push(block_of(7, number, number * 20, block.transactions.clone()));
+    }
+    blocks
+}
+
+/// `indexer` of the chain.
+pub fn indexer(database: &Database, chain: &Chain, source: Source, confirmations: &str, arguments: &[&str]) -> Command {
+    let mut command = database.node(&["indexer", "--port", "0", "--confirmation-blocks", confirmations]);
+    command
+        .args(chain.flags(source))
+        .args(arguments)
+        .env("NO_PROXY", "127.0.0.1");
+    command
+}
+
+/// Reads the chain to its end, which has to work.
+pub fn sync(database: &Database, chain: &Chain, source: Source, confirmations: &str) {
+    let outcome = run(indexer(database, chain, source, confirmations, &["--exit-when-synced"]));
+    assert_eq!(outcome.code, Some(0), "{source:?}: {}", outcome.stderr);
+}
+
+/// The root of what the database holds.
+pub fn root(database: &Database) -> String {
+    let outcome = run(database.node(&["db", "status", "--root", "--json", "--network", "custom"]));
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let status: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(status["watermark"], status["last_position"], "everything is indexed");
+    status["root"].as_str().unwrap().to_owned()
+}
+
+/// The root of what an export through this source holds, and how many operations that are.
+pub fn exported(chain: &Chain, source: Source, output: &Path) -> (String, u64) {
+    let mut command = chain.export(source, output);
+    let outcome = run_with(&mut command, &["--confirmation-blocks", HELD_BACK]);
+    assert_eq!(outcome.code, Some(0), "{source:?}: {}", outcome.stderr);
+    let told: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    (
+        told["root"].as_str().unwrap().to_owned(),
+        told["operations"].as_u64().unwrap(),
+    )
+}
+
+fn run_with(command: &mut Command, arguments: &[&str]) -> Outcome {
+    command.args(arguments);
+    run(std::mem::replace(command, Command::new("true")))
 }
