@@ -33,12 +33,6 @@ fn metadata(data: &[u8]) {
             if let Some(operations) = operations {
                 assert_round_trip(operations);
             }
-            let alonzo = [&[0xd9, 0x01, 0x03, 0xa1, 0x00][..], data].concat();
-            let mary = [&[0x82][..], data, &[0x80]].concat();
-            for auxiliary_data in [data.to_vec(), mary, alonzo] {
-                let found = metadata_in_auxiliary_data(&auxiliary_data);
-                assert_eq!(found.as_ref().map(Option::as_deref), Ok(Some(data)));
-            }
         }
         Err(error) => assert_tells(error),
     }
@@ -82,8 +76,16 @@ fn assert_round_trip(operations: &[PublishedOperation]) {
         .map(|operation| operation.bytes.as_slice().to_vec())
         .collect();
     let object = encode_object(&bytes);
-    let in_metadata = operations_in_metadata(&encode_metadata(&object));
+    let metadata = encode_metadata(&object);
+    let in_metadata = operations_in_metadata(&metadata);
     assert_eq!(in_metadata.as_ref().map(Option::as_deref), Ok(Some(operations)));
+    // Not asked of metadata as found: minicbor passes over a break that stands as an item of a map of definite length.
+    let alonzo = [&[0xd9, 0x01, 0x03, 0xa1, 0x00][..], &metadata].concat();
+    let mary = [&[0x82][..], &metadata, &[0x80]].concat();
+    for auxiliary_data in [metadata.clone(), mary, alonzo] {
+        let found = metadata_in_auxiliary_data(&auxiliary_data);
+        assert_eq!(found.as_ref().map(Option::as_ref), Ok(Some(&metadata)));
+    }
     let in_json = operations_in_json(&json_entry(&object));
     assert_eq!(in_json.as_deref(), Ok(operations));
 }
