@@ -86,8 +86,20 @@ check-msrv:
     rustup run "$version" rustc --version || rustup toolchain install "$version" --profile minimal --no-self-update
     cargo "+$version" check --workspace --all-targets --quiet
 
+# Runs the fuzz targets on the stable compiler, each for 60 seconds, or so many; or one of them.
+fuzz *ARGS:
+    ci/fuzz "$@"
+
+# Every committed seed of the fuzz targets, and inputs near it. The ordinary tests do the same.
+test-fuzz:
+    cargo nextest run -p fuzz-targets
+
+# Writes the seeds that the fuzz targets begin with; those that a fuzzer has found stay.
+fuzz-seeds:
+    FUZZ_WRITE_SEEDS=1 cargo test --quiet -p fuzz-targets --test seeds committed_seeds
+
 # Nothing is linked, so a library that is named need not exist, and libFuzzer, which takes a C++ compiler, is not built.
-# The fuzz targets compile. Running them needs a nightly compiler: `cargo +nightly fuzz run archive_reader`.
+# The binaries of the fuzz targets compile.
 check-fuzz:
     CUSTOM_LIBFUZZER_PATH=/none/libfuzzer.a cargo check --quiet --locked --manifest-path fuzz/Cargo.toml
 

@@ -7,7 +7,6 @@
 mod dids;
 mod extract;
 mod ledger;
-mod negotiation;
 mod problem;
 mod resolution;
 mod status;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use did_prism::did::PrismDid;
+use node_request::page_limit;
 use node_service::resolver::DidResolver;
 use node_storage::IndexedOperationRepo;
 use node_storage::contract::ListedDid;
@@ -14,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDid, QueryOf, cut, page_limit};
+use super::extract::{PathDid, QueryOf, cut};
 use super::ledger::{PublishedOperation, position};
 use super::problem::{PROBLEM_JSON, Problem};
 

@@ -7,13 +7,9 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use did_prism::did::{DidError, PrismDid};
-use did_prism::digest::{InvalidDigest, OperationHash};
-use did_prism::ledger::{BlockTime, InvalidBlockTime};
-use did_prism::resolution::Version;
-use node_storage::contract::PageLimit;
-use serde::Deserialize;
+use did_prism::digest::InvalidDigest;
+use node_request::{InvalidLimit, InvalidVersion};
 use serde::de::DeserializeOwned;
-use utoipa::IntoParams;
 
 use super::problem::Problem;
 
@@ -65,49 +61,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
     }
 }
 
-/// Which version is asked for, by at most one of these.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct VersionQuery {
-    /// The version right after the operation with this hash, 64 lowercase hexadecimal digits.
-    pub(super) version_id: Option<String>,
-    /// The version at this time: after every operation whose block time, floored to the second, is not later. RFC 3339.
-    #[param(example = "2023-01-01T00:00:00Z")]
-    pub(super) version_time: Option<String>,
-}
-
-/// A query that asks for no version there could be.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum InvalidVersion {
-    /// Not a hash.
-    #[error("versionId: {0}")]
-    Id(#[source] InvalidDigest),
-    /// Not a time.
-    #[error("versionTime: {0}")]
-    Time(#[source] InvalidBlockTime),
-    /// Two versions.
-    #[error("versionId and versionTime exclude each other")]
-    Both,
-}
-
 impl From<InvalidVersion> for Problem {
     fn from(error: InvalidVersion) -> Self {
         Self::bad_request(error.to_string())
     }
 }
 
-impl VersionQuery {
-    /// The version; the latest one if none is named.
-    pub(super) fn version(&self) -> Result<Version, InvalidVersion> {
-        match (&self.version_id, &self.version_time) {
-            (None, None) => Ok(Version::Latest),
-            (Some(id), None) => OperationHash::from_str(id).map(Version::Id).map_err(InvalidVersion::Id),
-            (None, Some(time)) => BlockTime::from_str(time)
-                .map(Version::Time)
-                .map_err(InvalidVersion::Time),
-            (Some(_), Some(_)) => Err(InvalidVersion::Both),
-        }
+impl From<InvalidLimit> for Problem {
+    fn from(error: InvalidLimit) -> Self {
+        Self::bad_request(error.to_string())
     }
 }
 
@@ -120,22 +82,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let Json(body) = Json::<T>::from_request(request, state).await?;
         Ok(Self(body))
-    }
-}
-
-/// Most items of a page that a client may ask for.
-const MAX_LIMIT: u64 = 1000;
-/// Items of a page for a client that does not say.
-const DEFAULT_LIMIT: u64 = 100;
-
-/// The length of a page that `limit` in a query asks for, 1 to 1000, by default 100; and one more, to see whether
-/// another page follows.
-pub(super) fn page_limit(limit: Option<u64>) -> Result<(usize, PageLimit), Problem> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let with_next = limit.checked_add(1).and_then(|limit| PageLimit::try_from(limit).ok());
-    match (usize::try_from(limit), with_next) {
-        (Ok(length), Some(with_next)) if (1..=MAX_LIMIT).contains(&limit) => Ok((length, with_next)),
-        _ => Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}"))),
     }
 }
 

@@ -1,15 +1,13 @@
 //! Transactions and operations as they were published, indexed or not, and what became of them.
 
-use std::fmt;
-use std::str::FromStr;
-
 use axum::Json;
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use did_prism::did::PrismDid;
 use did_prism::digest::{OperationId, TransactionId};
-use did_prism::ledger::{BlockNo, OperationIndex, OperationPosition, OutOfRange, TransactionIndex};
+use did_prism::ledger::OperationPosition;
 use did_prism::rule::Rule;
+use node_request::PositionToken;
 use node_service::index::LOOK_AGAIN;
 use node_service::resolver::DidResolver;
 use node_service::status::{BrokenRule, OperationStatus};
@@ -29,46 +27,6 @@ pub(super) fn router() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(transaction))
         .routes(routes!(operation))
-}
-
-/// A position as clients see it: `block:absn:osn`, in decimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PositionToken(OperationPosition);
-
-impl fmt::Display for PositionToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.0.block, self.0.absn, self.0.osn)
-    }
-}
-
-/// Text that is not a position.
-#[derive(Debug, thiserror::Error)]
-enum InvalidPosition {
-    /// Not three numbers.
-    #[error("a position has the form block:absn:osn, for example 7000000:3:0")]
-    Syntax,
-    /// A number that no position has.
-    #[error(transparent)]
-    OutOfRange(#[from] OutOfRange),
-}
-
-impl FromStr for PositionToken {
-    type Err = InvalidPosition;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
-        let mut numbers = text.split(':').map(|digits| {
-            let is_decimal = digits.bytes().all(|digit| digit.is_ascii_digit());
-            digits.parse::<u64>().ok().filter(|_| is_decimal)
-        });
-        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Some(block)), Some(Some(absn)), Some(Some(osn)), None) => Ok(Self(OperationPosition {
-                block: BlockNo::try_from(block)?,
-                absn: TransactionIndex::try_from(absn)?,
-                osn: OperationIndex::try_from(osn)?,
-            })),
-            _ => Err(InvalidPosition::Syntax),
-        }
-    }
 }
 
 /// The position that `after` in a query names.

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use did_prism::did::PrismDid;
 use did_prism::resolution::Resolution;
+use node_request::{Representation, VersionQuery};
 use node_service::resolver::DidResolver;
 use percent_encoding::percent_decode_str;
 use utoipa::openapi::path::Paths;
@@ -16,8 +17,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::VersionQuery;
-use super::negotiation::{self, Representation};
 use error::{ErrorCode, ResolutionError};
 use response::{ResolutionResult, success};
 
@@ -106,7 +105,7 @@ async fn answer(
     let version = options
         .version()
         .map_err(|error| ResolutionError::new(ErrorCode::InvalidOptions, error.to_string()))?;
-    let representation = negotiation::choose(headers).ok_or_else(|| {
+    let representation = node_request::choose(headers).ok_or_else(|| {
         ResolutionError::new(
             ErrorCode::RepresentationNotSupported,
             "Accept allows neither application/did nor application/did-resolution, nor one of their older names",

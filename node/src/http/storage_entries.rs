@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use did_prism::did::PrismDid;
 use did_prism::digest::OperationHash;
 use did_prism::state::{StorageData, StorageEntry, StorageStatus};
+use node_request::{VersionQuery, page_limit};
 use node_service::resolver::{DidResolver, EventPage, OwnedEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDigest, QueryOf, VersionQuery, cut, page_limit};
+use super::extract::{PathDigest, QueryOf, cut};
 use super::ledger::{PublishedOperation, position};
 use super::problem::{PROBLEM_JSON, Problem};
 

@@ -1,7 +1,6 @@
 //! Which db-sync is read, and how.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use dlt_source::DEFAULT_CONFIRMATION_BLOCKS;
@@ -23,12 +22,11 @@ impl DbSyncOptions {
     /// numbers below its highest one are held back, and it is looked at every 10 s where it had nothing new.
     ///
     /// # Errors
-    /// A text without the password for a URL that can't be understood.
+    /// A text without any part of the URL, for one that can't be understood or can't be meant.
     pub fn new(url: &str, network: Network) -> Result<Self, String> {
-        let connect = PgConnectOptions::from_str(url)
-            .map_err(|_| {
-                "--dbsync-url can't be understood; write postgres://user:password@host:5432/cexplorer".to_owned()
-            })?
+        let url = postgres_url::parse(url, &[]).map_err(|detail| format!("--dbsync-url: {detail}"))?;
+        let connect = url
+            .connect
             .application_name("neoprism-node")
             .disable_statement_logging();
         Ok(Self {
@@ -83,8 +81,16 @@ mod tests {
 
     #[test]
     fn a_password_is_neither_in_an_error_nor_in_debug() {
-        let error = DbSyncOptions::new("postgres://reader:secret@host:port/cexplorer", Network::Mainnet).unwrap_err();
-        assert!(!error.contains("secret") && error.contains("--dbsync-url"), "{error}");
+        for host in [
+            "secret@host:port",
+            "12/secret@host",
+            "12?x=secret@host",
+            "12#secret@host",
+        ] {
+            let url = format!("postgres://reader:{host}/cexplorer");
+            let error = DbSyncOptions::new(&url, Network::Mainnet).unwrap_err();
+            assert!(!error.contains("secret") && error.contains("--dbsync-url"), "{error}");
+        }
         let options = DbSyncOptions::new("postgres://reader:secret@relay:5433/cexplorer", Network::Mainnet).unwrap();
         let shown = format!("{options:?}");
         assert!(!shown.contains("secret"), "{shown}");

@@ -9,6 +9,7 @@ mod source;
 mod writer;
 
 pub use kind::FileKind;
+pub use line::{LedgerLine, Line, LineError};
 pub use lines::Input;
 pub use source::{FileOptions, FileSource};
 pub use writer::{LedgerWriteError, LedgerWriter};

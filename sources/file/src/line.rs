@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// A line of a ledger file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// A transaction, with its block.
     Transaction(LedgerLine),
     /// A block in which nothing is published, up to which the ledger was read.
@@ -20,26 +20,26 @@ impl Line {
     /// Reads a line, and checks all of it, of a ledger of `network`.
     ///
     /// Hexadecimal digits may be of either case.
-    pub(crate) fn parse(line: &[u8], network: Network) -> Result<Self, LineError> {
+    pub fn parse(line: &[u8], network: Network) -> Result<Self, LineError> {
         let members = members(line).map_err(|detail| LineError {
             field: None,
-            detail,
+            detail: shown(&detail),
             block: None,
         })?;
         let number = number(&members.block_number).map_err(|detail| LineError {
             field: Some("block_number"),
-            detail,
+            detail: shown(&detail),
             block: None,
         })?;
         fields(&members, number, network).map_err(|(field, detail)| LineError {
             field,
-            detail,
+            detail: shown(&detail),
             block: Some(number),
         })
     }
 
     /// The block that the line is about.
-    pub(crate) const fn block(&self) -> Cursor {
+    pub const fn block(&self) -> Cursor {
         match self {
             Self::Transaction(line) => Cursor::at(&line.block),
             Self::Cursor(cursor) => *cursor,
@@ -49,26 +49,48 @@ impl Line {
 
 /// A Cardano transaction, as a line of a ledger file gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LedgerLine {
+pub struct LedgerLine {
     /// The block it stands in.
-    pub(crate) block: BlockHeader,
+    pub block: BlockHeader,
     /// Its index in the block.
-    pub(crate) absn: TransactionIndex,
+    pub absn: TransactionIndex,
     /// Its id.
-    pub(crate) transaction: TransactionId,
+    pub transaction: TransactionId,
     /// Its metadata, a CBOR map; not looked into yet.
-    pub(crate) metadata: Vec<u8>,
+    pub metadata: Vec<u8>,
 }
 
-/// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LineError {
+/// What is wrong with a line. `Display` says the detail alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct LineError {
     /// The field, where it is about one that is there.
-    pub(crate) field: Option<&'static str>,
-    /// What is wrong.
-    pub(crate) detail: String,
+    pub field: Option<&'static str>,
+    /// What is wrong: at most 320 characters of it, and none that a terminal would obey.
+    pub detail: String,
     /// The block that the line belongs to, as far as its number can be read.
-    pub(crate) block: Option<BlockNo>,
+    pub block: Option<BlockNo>,
+}
+
+/// What is wrong, as a person can be shown it: it quotes the line, which may be long and hold anything.
+fn shown(detail: &str) -> String {
+    /// Characters that are kept of the beginning, and as many of the end.
+    const KEPT: usize = 160;
+
+    let length = detail.chars().count();
+    let mut shown = String::with_capacity(detail.len().min(4 * KEPT));
+    for (place, character) in detail.chars().enumerate() {
+        if place < KEPT || place + KEPT >= length {
+            if character.is_control() {
+                shown.extend(character.escape_default());
+            } else {
+                shown.push(character);
+            }
+        } else if place == KEPT {
+            shown.push('…');
+        }
+    }
+    shown
 }
 
 /// The members of a line: all of them or those of the block alone, each once, and no other. Their types are looked at one by
@@ -299,6 +321,22 @@ mod tests {
             let error = Line::parse(line.as_bytes(), Network::Custom).unwrap_err();
             assert!(error.detail.contains(name), "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_short_and_nothing_that_a_terminal_obeys() {
+        let mut escape = valid();
+        escape["network"] = json!("\u{1b}[2J");
+        let error = parse(&escape).unwrap_err();
+        assert!(error.detail.contains(r"\u{1b}[2J"), "{error}");
+        let mut long = valid();
+        long["slot"] = json!(vec![0; 100_000]);
+        let error = parse(&long).unwrap_err();
+        assert!(
+            error.detail.starts_with("[0,0,") && error.detail.ends_with("0 to 2^64-1"),
+            "{error}"
+        );
+        assert_eq!(error.detail.chars().count(), 321);
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod open;
 mod raw_operation;
 mod schema;
 mod session;
-mod url;
 
 pub use engine::PostgresEngine;
 pub use open::PostgresOptions;

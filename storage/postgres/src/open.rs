@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use node_storage_connections::{Connections, Settings};
 use node_storage_contract::{Access, Network, Result, StorageError};
+use postgres_url::PostgresUrl;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 use tokio::sync::Semaphore;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::cursor::stored_network;
 use crate::error::{classify, classify_connecting};
 use crate::session::{BEGIN, Session, Sessions};
-use crate::{PostgresDb, schema, url};
+use crate::{PostgresDb, schema};
 
 /// Between attempts to connect.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -27,6 +28,9 @@ const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// knows each of them.
 const KEEP_ALIVE: &str = "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 4; \
     SET tcp_user_timeout = '15s'";
+
+/// Whom a connection leads to: `session` or `transaction`, as the `pool_mode` of a PgBouncer that stands between.
+const POOL_MODE: &str = "pool_mode";
 
 /// How to reach a PostgreSQL database.
 #[derive(Clone)]
@@ -53,11 +57,15 @@ impl PostgresOptions {
     /// # Errors
     /// A text without the password for a URL that can't be understood.
     pub fn new(url: &str) -> std::result::Result<Self, String> {
-        let url::Parsed {
-            connect,
-            sessions,
-            files,
-        } = url::parse(url)?;
+        let PostgresUrl { connect, own, files } = postgres_url::parse(url, &[POOL_MODE])?;
+        let mut sessions = None;
+        for (_, mode) in own {
+            sessions = Some(match mode.as_str() {
+                "session" => Sessions::Own,
+                "transaction" => Sessions::PerTransaction,
+                _ => return Err(format!("{POOL_MODE} in the PostgreSQL URL is session or transaction")),
+            });
+        }
         let connect = connect
             .application_name("neoprism-node")
             // Nothing here is a float, and PgBouncer refuses to start a session with this setting.

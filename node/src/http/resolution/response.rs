@@ -5,10 +5,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use did_prism::document::DidDocument;
 use did_prism::resolution::{DocumentMetadata, Resolution};
+use node_request::{DID_DOCUMENT, Form, RESOLUTION_RESULT, Representation};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::http::negotiation::{DID_DOCUMENT, Form, RESOLUTION_RESULT, Representation};
 
 /// The result of a DID resolution (DID Resolution, "DID Resolution Result").
 #[derive(Debug, Serialize, ToSchema)]

@@ -5,16 +5,16 @@ use axum::http::{HeaderMap, HeaderValue};
 use mediatype::{MediaType, MediaTypeList};
 
 /// The media type of a full DID resolution result.
-pub(super) const RESOLUTION_RESULT: &str = "application/did-resolution";
+pub const RESOLUTION_RESULT: &str = "application/did-resolution";
 /// The media type of a DID document.
-pub(super) const DID_DOCUMENT: &str = "application/did";
+pub const DID_DOCUMENT: &str = "application/did";
 /// The profile that marks a full result among `application/ld+json`, in place of [`RESOLUTION_RESULT`] in older
 /// clients.
 const RESOLUTION_PROFILE: &str = "https://w3id.org/did-resolution";
 
 /// What a response with status 200 holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// The DID document alone.
     Document,
     /// Resolution metadata, DID document and document metadata.
@@ -23,7 +23,7 @@ pub(super) enum Form {
 
 /// One way of writing a resolution.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Representation {
+pub struct Representation {
     /// What it holds.
     pub form: Form,
     /// The `Content-Type` of the response.
@@ -44,7 +44,7 @@ impl Representation {
 
 /// Every representation, in the order in which they are preferred where the client has no preference. The types behind
 /// the first two are those that older clients ask for.
-static REPRESENTATIONS: [Representation; 7] = [
+pub static REPRESENTATIONS: [Representation; 7] = [
     Representation::new(Form::Document, DID_DOCUMENT),
     Representation::new(Form::ResolutionResult, RESOLUTION_RESULT),
     Representation::new(Form::Document, "application/did+json"),
@@ -64,7 +64,7 @@ static REPRESENTATIONS: [Representation; 7] = [
 /// of the most specific media range that covers it; the highest weight wins, then the range that stands first, then our
 /// order. Parameters other than `q`, and than `profile` of `application/ld+json`, are passed over, as are ranges that
 /// are not well-formed.
-pub(super) fn choose(headers: &HeaderMap) -> Option<&'static Representation> {
+pub fn choose(headers: &HeaderMap) -> Option<&'static Representation> {
     let mut is_asked = false;
     let mut ranges = Vec::new();
     for value in headers.get_all(ACCEPT) {
