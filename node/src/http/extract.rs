@@ -10,7 +10,7 @@ use did_prism::did::{DidError, PrismDid};
 use did_prism::digest::{InvalidDigest, OperationHash};
 use did_prism::ledger::{BlockTime, InvalidBlockTime};
 use did_prism::resolution::Version;
-use node_storage::contract::PageLimit;
+use node_storage::contract::{OperationPosition, OperationRecord, PageLimit};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -127,23 +127,82 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 const MAX_LIMIT: u64 = 1000;
 /// Items of a page for a client that does not say.
 const DEFAULT_LIMIT: u64 = 100;
+/// Most bytes of operations of a page, which are twice as many as hexadecimal digits. One operation is answered in any case.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The length of a page that `limit` in a query asks for, 1 to 1000, by default 100; and one more, to see whether
-/// another page follows.
-pub(super) fn page_limit(limit: Option<u64>) -> Result<(usize, PageLimit), Problem> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let with_next = limit.checked_add(1).and_then(|limit| PageLimit::try_from(limit).ok());
-    match (usize::try_from(limit), with_next) {
-        (Ok(length), Some(with_next)) if (1..=MAX_LIMIT).contains(&limit) => Ok((length, with_next)),
-        _ => Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}"))),
+/// How much of a listing a client is answered at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paging {
+    /// The number of items.
+    length: usize,
+    /// The same for a store.
+    limit: PageLimit,
+    /// One more, to see whether another page follows.
+    with_next: PageLimit,
+}
+
+impl Paging {
+    /// The page that `limit` in a query asks for: 1 to 1000 items, by default 100.
+    pub(super) fn new(limit: Option<u64>) -> Result<Self, Problem> {
+        let limit = limit.unwrap_or(DEFAULT_LIMIT);
+        let rows = |rows: u64| PageLimit::try_from(rows).map(|limit| limit.within_bytes(MAX_BYTES));
+        match (usize::try_from(limit), rows(limit), rows(limit.saturating_add(1))) {
+            (Ok(length), Ok(limit_of_store), Ok(with_next)) if (1..=MAX_LIMIT).contains(&limit) => Ok(Self {
+                length,
+                limit: limit_of_store,
+                with_next,
+            }),
+            _ => Err(Problem::bad_request(format!("limit must be 1 to {MAX_LIMIT}"))),
+        }
+    }
+
+    /// The most that a page may hold.
+    pub(super) const fn limit(self) -> PageLimit {
+        self.limit
+    }
+
+    /// What to ask a store for: one item more than the page may have, if its bytes allow.
+    pub(super) const fn with_next(self) -> PageLimit {
+        self.with_next
+    }
+
+    /// Cuts what a store has answered to [`Paging::with_next`] to the page. The last item, if more would follow.
+    pub(super) fn cut<Item>(self, items: &mut Vec<Item>) -> Option<&Item> {
+        if items.len() <= self.length {
+            return None;
+        }
+        items.truncate(self.length);
+        items.last()
+    }
+
+    /// Cuts operations that a store has answered to [`Paging::with_next`] to the page. Whether further ones follow: where their
+    /// bytes have ended the page, `is_more_after` finds out whether any operation stands above a position.
+    pub(super) async fn cut_operations<E>(
+        self,
+        records: &mut Vec<OperationRecord>,
+        is_more_after: impl AsyncFnOnce(OperationPosition) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        if self.cut(records).is_some() {
+            return Ok(true);
+        }
+        let bytes: usize = records
+            .iter()
+            .map(|record| record.operation.bytes.as_slice().len())
+            .sum();
+        match records.last() {
+            Some(last)
+                if !self
+                    .with_next
+                    .has_room(records.len(), u64::try_from(bytes).unwrap_or(u64::MAX)) =>
+            {
+                is_more_after(last.operation.position).await
+            }
+            _ => Ok(false),
+        }
     }
 }
 
-/// Cuts a page to its length. The last item, if more would follow.
-pub(super) fn cut<Item>(items: &mut Vec<Item>, length: usize) -> Option<&Item> {
-    if items.len() <= length {
-        return None;
-    }
-    items.truncate(length);
-    items.last()
+/// The limit to ask with whether there is anything more.
+pub(super) fn one() -> PageLimit {
+    PageLimit::try_from(1).unwrap_or(PageLimit::MAX)
 }

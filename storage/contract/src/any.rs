@@ -174,8 +174,13 @@ impl RawOperationRepo for AnyStore {
         self.store.operation(id).await
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        self.store.transaction(id).await
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
+        self.store.transaction(id, after, limit).await
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
@@ -247,7 +252,12 @@ trait ErasedStore: Send + Sync {
     fn operations_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<OperationRecord>>;
     fn published_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<PublishedRecord>>;
     fn operation<'a>(&'a self, id: &'a OperationId) -> Answer<'a, Option<OperationRecord>>;
-    fn transaction<'a>(&'a self, id: &'a TransactionId) -> Answer<'a, Option<TransactionRecord>>;
+    fn transaction<'a>(
+        &'a self,
+        id: &'a TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Answer<'a, Option<TransactionRecord>>;
     fn bound(&self) -> Answer<'_, LedgerBound>;
 
     fn index<'a>(&'a self, batch: &'a [IndexEntry]) -> Answer<'a, Indexed>;
@@ -310,8 +320,13 @@ impl<S: NodeStorage> ErasedStore for S {
         Box::pin(RawOperationRepo::operation(self, id))
     }
 
-    fn transaction<'a>(&'a self, id: &'a TransactionId) -> Answer<'a, Option<TransactionRecord>> {
-        Box::pin(RawOperationRepo::transaction(self, id))
+    fn transaction<'a>(
+        &'a self,
+        id: &'a TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Answer<'a, Option<TransactionRecord>> {
+        Box::pin(RawOperationRepo::transaction(self, id, after, limit))
     }
 
     fn bound(&self) -> Answer<'_, LedgerBound> {

@@ -57,7 +57,7 @@ impl IndexedOperationRepo for RedbStore {
         self.read(|transaction| {
             let of_dids = to_read(transaction, DID_OPERATIONS)?;
             let of_did = positions(&of_dids, did.as_slice(), above(after))?;
-            Records::in_transaction(transaction)?.at_all(of_did.take(rows(limit)))
+            Records::in_transaction(transaction)?.page(of_did, limit)
         })
     }
 
