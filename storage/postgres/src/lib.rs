@@ -11,6 +11,7 @@ mod error;
 mod holder;
 mod indexed_operation;
 mod indexer_state;
+mod maintenance;
 mod open;
 mod raw_operation;
 mod schema;

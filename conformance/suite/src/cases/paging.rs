@@ -290,7 +290,7 @@ pub async fn pages_end_at_a_number_of_bytes(factory: &impl StoreFactory) {
             Listing::OperationsOfTransaction,
             Listing::OperationsOfDid,
         ] {
-            let mut rest = match listing {
+            let mut rest: &[OperationPosition] = match listing {
                 Listing::OperationsOfTransaction => &positions[..lengths.len()],
                 _ => &positions,
             };
