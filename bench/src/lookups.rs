@@ -76,7 +76,7 @@ async fn look_up<S: NodeStorage>(store: &S, known: &Known, round: usize) -> [Dur
     };
     assert!(store.operation(operation).await.unwrap().is_some());
     lap(0);
-    assert!(store.transaction(transaction).await.unwrap().is_some());
+    assert!(store.transaction(transaction, None, page).await.unwrap().is_some());
     lap(1);
     assert!(!store.operations_of_did(did, None, page).await.unwrap().is_empty());
     lap(2);

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Verify, inspect and compare archives. Needs no database.
     #[command(subcommand)]
     Archive(ArchiveCommand),
-    /// Inspect or migrate the database.
+    /// Inspect, check, migrate or optimize the database.
     #[command(subcommand)]
     Db(DbCommand),
     /// Work with ledgers. Needs no database.
@@ -221,6 +221,37 @@ pub(crate) enum DbCommand {
     Migrate(DatabaseArguments),
     /// Print what the database holds and how far it is synced and indexed.
     Status(StatusArguments),
+    /// Find out whether the database is whole: what the engine says of it, operations, index, and what look-ups answer.
+    /// Reads everything. Works while a node runs.
+    Check(CheckArguments),
+    /// Keep the database fast: statistics, free space, and the write-ahead log of SQLite.
+    Optimize(OptimizeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    /// A full archive of an earlier state of this database, or of another node's, that it is compared with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
+    /// Make the index anew out of the operations where it is wrong, and check again. No other process may write meanwhile.
+    /// What is wrong with the operations themselves is only named.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// Print one JSON object per line: one for each finding, and at the end one with what was checked.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptimizeArguments {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArguments,
+    /// Also write the database anew, without free space. Needs room for a second copy of it; on PostgreSQL, those who read
+    /// wait meanwhile.
+    #[arg(long)]
+    pub(crate) rewrite: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! `db`: looking at the database, or preparing it.
+//! `db`: looking at the database, or preparing it. Checking it is in `check.rs`.
 
 use node_storage::contract::{
     Access, Cursor, IndexerState, LedgerBound, MigrationError, Network, OperationPosition, StorageError,
@@ -7,12 +7,14 @@ use node_storage::{DbBackendConfig, DltCursorRepo, IndexerStateRepo, NodeStorage
 use serde_json::{Value, json};
 
 use crate::answer::print_answer;
+use crate::check;
 use crate::cli::{DbCommand, StatusArguments};
 use crate::exit::Failure;
+use crate::logging::Console;
 use crate::summary::cursor;
 
 /// Runs the command.
-pub(crate) async fn run(command: DbCommand) -> Result<(), Failure> {
+pub(crate) async fn run(command: DbCommand, console: &Console) -> Result<(), Failure> {
     match command {
         DbCommand::Path(database) => {
             let config = database.config(Network::Mainnet)?;
@@ -26,6 +28,8 @@ pub(crate) async fn run(command: DbCommand) -> Result<(), Failure> {
             Ok(())
         }
         DbCommand::Status(arguments) => status(&arguments).await,
+        DbCommand::Check(arguments) => check::run(&arguments, console).await,
+        DbCommand::Optimize(arguments) => check::optimize(&arguments).await,
     }
 }
 

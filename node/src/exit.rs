@@ -71,6 +71,18 @@ pub(crate) enum Failure {
     /// An archive, or what it does not fit to.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// `db check` has named what is wrong.
+    #[error("{location} is damaged or inconsistent: {findings} findings, named above; {state}; {next}")]
+    Differences {
+        /// Where the database is.
+        location: String,
+        /// How many findings.
+        findings: u64,
+        /// What was changed.
+        state: &'static str,
+        /// What to do next.
+        next: &'static str,
+    },
     /// A signal.
     #[error("interrupted by {signal}; {state}")]
     Interrupted {
@@ -114,6 +126,7 @@ impl Failure {
                 storage_status(error)
             }
             Self::Archive(error) => archive_status(error),
+            Self::Differences { .. } => ExitStatus::Damage,
             Self::Interrupted { .. } => ExitStatus::Interrupted,
             Self::Source(_) | Self::Sample(_) | Self::Io { .. } => ExitStatus::Failure,
         }

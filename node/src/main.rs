@@ -4,6 +4,7 @@ mod answer;
 mod archive;
 mod backup;
 mod blocking;
+mod check;
 mod cli;
 mod connections;
 mod db;
@@ -67,7 +68,7 @@ async fn run(command: Command, console: &Console) -> Result<(), Failure> {
         Command::Backup(arguments) => backup::run(&arguments, console).await,
         Command::Restore(arguments) => Box::pin(restore::run(&arguments, console)).await,
         Command::Archive(command) => archive::run(command).await,
-        Command::Db(command) => db::run(command).await,
+        Command::Db(command) => Box::pin(db::run(command, console)).await,
         Command::Ledger(LedgerCommand::Export(arguments)) => Box::pin(ledger::export(&arguments, console)).await,
         Command::Openapi => {
             let document = http::openapi()

@@ -37,7 +37,12 @@ impl RawOperationRepo for EmptyStore {
         Ok(None)
     }
 
-    async fn transaction(&self, _: &TransactionId) -> Result<Option<TransactionRecord>> {
+    async fn transaction(
+        &self,
+        _: &TransactionId,
+        _: Option<OperationPosition>,
+        _: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
         Ok(None)
     }
 

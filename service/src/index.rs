@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use did_prism::digest::{DidSuffix, OperationHash};
-use did_prism::ledger::OperationPosition;
+use did_prism::ledger::{BlockNo, OperationPosition, TransactionIndex};
 use did_prism::operation::UndecodableOperation;
 use did_prism::route::{IgnoredReason, Route, route};
 use node_storage_contract::{
@@ -14,8 +14,10 @@ use tokio::sync::{Notify, watch};
 
 use crate::retry::until_answered;
 
-/// Operations read at a time: some 16 MB where each fills a Cardano transaction, a tenth of a megabyte as they are in practice.
+/// Most operations read at a time: a tenth of a megabyte as they are in practice.
 const PAGE: u64 = 1_000;
+/// Most bytes of operations read at a time: a thousand that fill a Cardano transaction each.
+const PAGE_BYTES: u64 = 16 * 1024 * 1024;
 /// Routing verifies signatures; after this many operations other tasks get their turn.
 const ROUTED_AT_ONCE: usize = 32;
 /// How often the worker looks for work that nobody told it of, such as what another process has stored: where it is not
@@ -116,67 +118,97 @@ pub async fn index_all<S: NodeStorage>(storage: &S) -> Result<IndexerState, Stor
 
 /// Indexes one batch above the watermark of `state`: a page, cut where a transaction ends. Answers with how many entries it added.
 async fn index_batch<S: NodeStorage>(storage: &S, state: IndexerState) -> Result<usize, StorageError> {
-    let records = whole_transactions(storage, state.watermark, PageLimit::try_from(PAGE)?).await?;
-    let mut routed = Vec::with_capacity(records.len());
-    for chunk in records.chunks(ROUTED_AT_ONCE) {
-        routed.extend(chunk.iter().map(|record| Routed {
-            position: record.operation.position,
-            route: route(record.operation.bytes.as_slice()),
-        }));
-        tokio::task::yield_now().await;
-    }
-    drop(records);
+    let limit = batch_limit()?;
+    let page = async |after| storage.published_after(after, limit).await;
+    let routed = whole_transactions(state.watermark, limit, page).await?;
+    let entries = with_owners(storage, routed).await?;
+    let indexed = storage.index(&entries).await?;
+    Ok(indexed.entries)
+}
+
+fn batch_limit() -> Result<PageLimit, StorageError> {
+    Ok(PageLimit::try_from(PAGE)?.within_bytes(PAGE_BYTES))
+}
+
+/// The entries of these operations, which are in ledger order, where everything below them is indexed.
+///
+/// # Errors
+/// As [`storage_owners`](node_storage_contract::IndexedOperationRepo::storage_owners).
+pub(crate) async fn entries_of<S: NodeStorage>(
+    storage: &S,
+    operations: impl Iterator<Item = (OperationPosition, &[u8])>,
+) -> Result<Vec<IndexEntry>, StorageError> {
+    let routed = operations
+        .map(|(position, bytes)| Routed::new(position, bytes))
+        .collect();
+    with_owners(storage, routed).await
+}
+
+/// The entries of a batch, whose owners from before it are looked up.
+async fn with_owners<S: NodeStorage>(storage: &S, routed: Vec<Routed>) -> Result<Vec<IndexEntry>, StorageError> {
     let predecessors = predecessors(&routed);
     let owners = if predecessors.is_empty() {
         Vec::new()
     } else {
         storage.storage_owners(&predecessors).await?
     };
-    let indexed = storage.index(&entries(routed, &owners)).await?;
-    Ok(indexed.entries)
+    Ok(entries(routed, &owners))
 }
 
 /// The operations above `after`, about a page of them: never a part of a transaction, so that an interruption leaves all of
-/// its operations indexed or none.
-async fn whole_transactions<S: NodeStorage>(
-    storage: &S,
+/// its operations indexed or none. What is kept of an operation is short, so that one page of bytes stands in memory at a time,
+/// however long a transaction is.
+async fn whole_transactions(
     after: Option<OperationPosition>,
     limit: PageLimit,
-) -> Result<Vec<PublishedRecord>, StorageError> {
-    let mut records = Vec::new();
+    page: impl AsyncFn(Option<OperationPosition>) -> Result<Vec<PublishedRecord>, StorageError>,
+) -> Result<Vec<Routed>, StorageError> {
+    let mut routed: Vec<Routed> = Vec::new();
     let mut after = after;
     loop {
-        let page = storage.published_after(after, limit).await?;
-        let is_last = !is_full(&page, limit);
-        records.extend(page);
+        let mut page = page(after).await?;
+        let bytes: usize = page.iter().map(|record| record.operation.bytes.as_slice().len()).sum();
         // Blocks are stored whole: what stands at the end of the last page has ended.
-        if is_last || cut_at_transaction(&mut records) {
-            return Ok(records);
+        let is_last = limit.has_room(page.len(), u64::try_from(bytes).unwrap_or(u64::MAX));
+        let is_cut = !is_last && cut_at_transaction(routed.last().map(|routed| routed.position), &mut page);
+        for chunk in page.chunks(ROUTED_AT_ONCE) {
+            routed.extend(
+                chunk
+                    .iter()
+                    .map(|record| Routed::new(record.operation.position, record.operation.bytes.as_slice())),
+            );
+            tokio::task::yield_now().await;
         }
-        after = records.last().map(|record| record.operation.position);
+        if is_last || is_cut {
+            return Ok(routed);
+        }
+        after = routed.last().map(|routed| routed.position);
     }
 }
 
-fn is_full(page: &[PublishedRecord], limit: PageLimit) -> bool {
-    u32::try_from(page.len()).is_ok_and(|rows| rows >= limit.get())
-}
-
-/// Removes the last transaction, which may have further operations. `false`, with nothing removed, where there is no other.
-fn cut_at_transaction(records: &mut Vec<PublishedRecord>) -> bool {
-    let Some(last) = records.last().map(transaction_of) else {
+/// Removes the last transaction of a page, which may have further operations. `false`, with nothing removed, where there is no
+/// other before it, neither on the page nor at `before`, the last position of the pages before.
+fn cut_at_transaction(before: Option<OperationPosition>, page: &mut Vec<PublishedRecord>) -> bool {
+    let Some(last) = page.last().map(|record| transaction_of(record.operation.position)) else {
         return false;
     };
-    match records.iter().rposition(|record| transaction_of(record) != last) {
+    match page
+        .iter()
+        .rposition(|record| transaction_of(record.operation.position) != last)
+    {
         Some(end) => {
-            records.truncate(end + 1);
+            page.truncate(end + 1);
+            true
+        }
+        None if before.is_some_and(|before| transaction_of(before) != last) => {
+            page.clear();
             true
         }
         None => false,
     }
 }
 
-fn transaction_of(record: &PublishedRecord) -> impl PartialEq + use<> {
-    let position = record.operation.position;
+fn transaction_of(position: OperationPosition) -> (BlockNo, TransactionIndex) {
     (position.block, position.absn)
 }
 
@@ -184,6 +216,15 @@ fn transaction_of(record: &PublishedRecord) -> impl PartialEq + use<> {
 struct Routed {
     position: OperationPosition,
     route: Result<Route, UndecodableOperation>,
+}
+
+impl Routed {
+    fn new(position: OperationPosition, bytes: &[u8]) -> Self {
+        Self {
+            position,
+            route: route(bytes),
+        }
+    }
 }
 
 /// The storage operations whose owners have to be looked up, each once.
@@ -290,13 +331,11 @@ mod tests {
 
     fn routed(operations: &[Vec<u8>]) -> Vec<Routed> {
         let block = block(1, 10, 200, [operations.iter().cloned()]);
-        records(&block)
-            .iter()
-            .map(|record| Routed {
-                position: record.operation.position,
-                route: route(record.operation.bytes.as_slice()),
-            })
-            .collect()
+        let routed = |record: &PublishedRecord| {
+            let operation = &record.operation;
+            Routed::new(operation.position, operation.bytes.as_slice())
+        };
+        records(&block).iter().map(routed).collect()
     }
 
     fn outcomes(routed: Vec<Routed>, stored: &[StorageOwner]) -> Vec<IndexOutcome> {
@@ -376,12 +415,51 @@ mod tests {
         let block = block(1, 1, 20, [vec![vec![0], vec![1]], vec![vec![2], vec![3]]]);
         let mut page = records(&block);
         page.pop();
-        assert!(cut_at_transaction(&mut page));
+        assert!(cut_at_transaction(None, &mut page));
         assert_eq!(page.len(), 2);
-        assert!(
-            !cut_at_transaction(&mut page),
-            "a single transaction has to be read to its end"
-        );
-        assert_eq!(page.len(), 2);
+        let first = page.first().map(|record| record.operation.position);
+        for before in [None, first] {
+            assert!(
+                !cut_at_transaction(before, &mut page),
+                "a single transaction has to be read to its end"
+            );
+            assert_eq!(page.len(), 2);
+        }
+        let below = first.map(|first| OperationPosition {
+            block: BlockNo::MIN,
+            ..first
+        });
+        assert!(cut_at_transaction(below, &mut page));
+        assert!(page.is_empty(), "the transaction of the pages before has ended");
+    }
+
+    /// 40 operations of 1 MiB each, in one transaction or in one each: 16 MiB of them stand in memory at a time.
+    #[tokio::test]
+    async fn a_batch_reads_a_bounded_number_of_bytes_at_a_time_and_whole_transactions() {
+        const MIB: usize = 1024 * 1024;
+        let operations: Vec<Vec<u8>> = (0..40).map(|number| vec![number; MIB]).collect();
+        let in_one = block(1, 1, 20, [operations.clone()]);
+        let in_one_each = block(1, 1, 20, operations.into_iter().map(|operation| [operation]));
+        let limit = batch_limit().unwrap();
+        for (block, expected) in [(in_one, 40), (in_one_each, 15)] {
+            let stored = records(&block);
+            let most = std::sync::atomic::AtomicUsize::new(0);
+            let page = async |after: Option<OperationPosition>| {
+                let rest = stored.iter().filter(|record| Some(record.operation.position) > after);
+                let length =
+                    |record: &&PublishedRecord| u64::try_from(record.operation.bytes.as_slice().len()).unwrap();
+                let rows = limit.rows_of(rest.clone().map(|record| length(&record)));
+                let page: Vec<_> = rest.take(rows).cloned().collect();
+                most.fetch_max(rows * MIB, std::sync::atomic::Ordering::Relaxed);
+                Ok(page)
+            };
+            let routed = whole_transactions(None, limit, page).await.unwrap();
+            assert_eq!(
+                routed.len(),
+                expected,
+                "the last transaction may have further operations"
+            );
+            assert_eq!(most.into_inner(), 16 * MIB);
+        }
     }
 }

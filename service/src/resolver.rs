@@ -75,9 +75,21 @@ fn status_of(record: &OperationRecord, judgements: &Judgements) -> OperationStat
 pub struct EventPage {
     /// Only events above this position.
     pub after: Option<OperationPosition>,
-    /// At most this many.
+    /// As many as it admits.
     pub limit: PageLimit,
 }
+
+/// Events of a storage entry, by position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntryEvents {
+    /// The events of the page.
+    pub events: Vec<EntryEvent>,
+    /// Whether further ones stand above them.
+    pub has_next: bool,
+}
+
+/// Most bytes of operations that are read at a time.
+const PAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Replays the operations of a DID out of a store. Clones share the store.
 ///
@@ -94,7 +106,10 @@ impl<S: NodeStorage> DidResolver<S> {
     /// A resolver on this store that reads 256 operations at a time.
     pub fn new(storage: S) -> Self {
         let page = PageLimit::try_from(256).unwrap_or(PageLimit::MAX);
-        Self { storage, page }
+        Self {
+            storage,
+            page: page.within_bytes(PAGE_BYTES),
+        }
     }
 
     /// The same with pages of another length.
@@ -219,13 +234,14 @@ impl<S: NodeStorage> DidResolver<S> {
         reference: &OperationHash,
         version: Version,
         page: EventPage,
-    ) -> std::result::Result<Vec<EntryEvent>, ResolveEntryError> {
+    ) -> std::result::Result<EntryEvents, ResolveEntryError> {
         let owner = self.entry_owner(reference, version).await?;
         let mut resolver = EntryResolver::new(owner, *reference, version);
         let mut links = EntryLinks::new(*reference);
         let mut has_events = false;
         let mut events = Vec::new();
-        let is_full = |events: &Vec<_>| u32::try_from(events.len()).is_ok_and(|length| length >= page.limit.get());
+        let mut bytes = 0;
+        let mut has_next = false;
         self.read_operations(&owner, |record| {
             let Some(judgement) = resolver.push(&record.operation) else {
                 return false;
@@ -233,22 +249,26 @@ impl<S: NodeStorage> DidResolver<S> {
             if links.follow(&record.operation) {
                 has_events = true;
                 let is_wanted = page.after.is_none_or(|after| record.operation.position > after);
-                if is_wanted && !is_full(&events) {
+                let length = length(record);
+                if is_wanted && !has_next && page.limit.admits(events.len(), bytes, length) {
+                    bytes += length;
                     events.push(EntryEvent {
                         record: record.clone(),
                         status: judgement.into(),
                     });
+                } else if is_wanted {
+                    has_next = true;
                 }
             }
             // Whether a version has the id shows only at its event.
-            !resolver.is_complete() && (!is_full(&events) || matches!(version, Version::Id(_)))
+            !resolver.is_complete() && (!has_next || matches!(version, Version::Id(_)))
         })
         .await?;
         if matches!(version, Version::Id(_)) {
             resolver.finish()?;
         }
         if has_events {
-            Ok(events)
+            Ok(EntryEvents { events, has_next })
         } else {
             Err(EntryNotFound::at(version).into())
         }
@@ -275,13 +295,17 @@ impl<S: NodeStorage> DidResolver<S> {
                     return Ok(());
                 }
             }
-            // A page that is not full is the last one.
             match page.last() {
-                Some(last) if u32::try_from(page.len()).is_ok_and(|length| length >= self.page.get()) => {
+                Some(last) if !self.page.has_room(page.len(), page.iter().map(length).sum()) => {
                     after = Some(last.operation.position);
                 }
                 _ => return Ok(()),
             }
         }
     }
+}
+
+/// The length of an operation, in bytes.
+fn length(record: &OperationRecord) -> u64 {
+    u64::try_from(record.operation.bytes.as_slice().len()).unwrap_or(u64::MAX)
 }

@@ -166,8 +166,25 @@ fn last_indexed_block(headers: &[BlockHeader], operations: &[OperationRecord]) -
 fn transactions(operations: &[OperationRecord]) -> Vec<TransactionRecord> {
     operations
         .chunk_by(|one, other| one.transaction_id == other.transaction_id)
-        .filter_map(|chunk| TransactionRecord::from_operations(chunk.to_vec()))
+        .filter_map(|chunk| transaction_of(chunk.to_vec()))
         .collect()
+}
+
+/// The transaction that all of these operations, by position, stand in, with all of them; `None` without operations.
+pub(crate) fn transaction_of(operations: Vec<OperationRecord>) -> Option<TransactionRecord> {
+    let first = operations.first()?;
+    Some(TransactionRecord {
+        id: first.transaction_id,
+        block: BlockHeader {
+            number: first.operation.position.block,
+            slot: first.slot,
+            hash: first.block_hash,
+            time: first.operation.block_time,
+        },
+        absn: first.operation.position.absn,
+        operation_count: u64::try_from(operations.len()).unwrap_or(u64::MAX),
+        operations,
+    })
 }
 
 fn in_order<T>(items: impl Iterator<Item = T>, position: impl Fn(&T) -> OperationPosition) -> Vec<T> {

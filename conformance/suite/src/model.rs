@@ -560,6 +560,27 @@ fn rows(limit: PageLimit) -> usize {
     usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }
 
+/// The first of these operations that stand above `after`, as many as the limit admits.
+fn page(
+    content: &Content,
+    positions: impl Iterator<Item = OperationPosition>,
+    after: Option<OperationPosition>,
+    limit: PageLimit,
+) -> Vec<OperationRecord> {
+    let above = positions.filter(|position| is_above(*position, after));
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    for record in above.filter_map(|position| content.record(position)) {
+        bytes += u64::try_from(record.operation.bytes.as_slice().len()).unwrap_or(u64::MAX);
+        let is_too_long = limit.bytes().is_some_and(|most| bytes > most);
+        if page.len() == rows(limit) || is_too_long && !page.is_empty() {
+            break;
+        }
+        page.push(record);
+    }
+    page
+}
+
 fn is_above(position: OperationPosition, after: Option<OperationPosition>) -> bool {
     after.is_none_or(|after| position > after)
 }
@@ -597,11 +618,7 @@ impl RawOperationRepo for ModelStore {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let content = self.content();
-        let page = content
-            .all_positions()
-            .filter(|position| is_above(*position, after))
-            .take(rows(limit));
-        Ok(page.filter_map(|position| content.record(position)).collect())
+        Ok(page(&content, content.all_positions(), after, limit))
     }
 
     async fn published_after(
@@ -618,7 +635,12 @@ impl RawOperationRepo for ModelStore {
         Ok(content.ids.get(id).and_then(|lowest| content.record(*lowest)))
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
         let content = self.content();
         let Some((block, absn)) = content.transactions().get(id).copied() else {
             return Ok(None);
@@ -626,9 +648,14 @@ impl RawOperationRepo for ModelStore {
         let Some(stored) = content.blocks.get(&block) else {
             return Ok(None);
         };
-        let own = stored.operations.keys().filter(|(of, _)| *of == absn);
-        let records = own.filter_map(|key| content.record(stored.position(*key))).collect();
-        Ok(TransactionRecord::from_operations(records))
+        let own = || stored.operations.keys().filter(|(of, _)| *of == absn);
+        Ok(Some(TransactionRecord {
+            id: *id,
+            block: stored.header,
+            absn,
+            operation_count: u64::try_from(own().count()).unwrap_or(u64::MAX),
+            operations: page(&content, own().map(|key| stored.position(*key)), after, limit),
+        }))
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
@@ -649,11 +676,7 @@ impl IndexedOperationRepo for ModelStore {
     ) -> Result<Vec<OperationRecord>> {
         let content = self.content();
         let of_did = content.index.iter().filter(|(_, outcome)| outcome.did() == Some(*did));
-        let positions = of_did.map(|(position, _)| *position);
-        let page = positions
-            .filter(|position| is_above(*position, after))
-            .take(rows(limit));
-        Ok(page.filter_map(|position| content.record(position)).collect())
+        Ok(page(&content, of_did.map(|(position, _)| *position), after, limit))
     }
 
     async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use node_storage_contract::{
     BlockHeader, BlockNo, Cursor, DidSuffix, IndexOutcome, IndexerState, LedgerBound, ListedDid, NodeStorage,
-    OperationPosition, OperationRecord, PageLimit, PublishedRecord, Result, StorageOwner, TransactionRecord,
+    OperationPosition, OperationRecord, PageLimit, PublishedRecord, Result, StorageOwner, TransactionId,
+    TransactionRecord,
 };
 
 /// Everything that a store answers about what it holds: two stores with equal observations can't be told apart.
@@ -58,8 +59,8 @@ pub(crate) async fn observe<S: NodeStorage>(store: &S) -> Observation {
     let mut transactions: Vec<TransactionRecord> = Vec::new();
     for record in &operations {
         if transactions.last().is_none_or(|last| last.id != record.transaction_id) {
-            let found = store.transaction(&record.transaction_id).await;
-            transactions.push(found.expect("a transaction is found by its id").expect("it is stored"));
+            let found = whole_transaction(store, &record.transaction_id).await;
+            transactions.push(found.expect("it is stored"));
         }
     }
     let mut by_id: BTreeMap<OperationPosition, OperationRecord> = BTreeMap::new();
@@ -131,6 +132,27 @@ pub(crate) async fn all_operations_of<S: NodeStorage>(store: &S, did: &DidSuffix
         async |after| store.operations_of_did(did, after, PageLimit::MAX).await,
     )
     .await
+}
+
+/// The transaction with this id and all of its operations, by position.
+pub(crate) async fn whole_transaction<S: NodeStorage>(store: &S, id: &TransactionId) -> Option<TransactionRecord> {
+    let page = async |after| store.transaction(id, after, PageLimit::MAX).await;
+    let first = page(None).await.expect("a transaction is found by its id")?;
+    let operations = all_pages(
+        |record: &OperationRecord| record.operation.position,
+        async |after| {
+            let found = page(after).await?.expect("it is stored");
+            let header = |of: &TransactionRecord| (of.id, of.block, of.absn, of.operation_count);
+            assert_eq!(
+                header(&found),
+                header(&first),
+                "the transaction is the same on each page"
+            );
+            Ok(found.operations)
+        },
+    )
+    .await;
+    Some(TransactionRecord { operations, ..first })
 }
 
 /// Every listed DID, by position.

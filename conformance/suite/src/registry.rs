@@ -190,6 +190,7 @@ macro_rules! with_all_cases {
                 rows_of_small_pages_are_those_of_large_ones
                 pages_are_stable_while_others_write
                 page_limit_is_1_to_10000
+                pages_end_at_a_number_of_bytes
             }
             network [10] Basic {
                 first_writing_opening_names_the_network

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use did_prism::did::PrismDid;
-use node_request::page_limit;
 use node_service::resolver::DidResolver;
 use node_storage::IndexedOperationRepo;
 use node_storage::contract::ListedDid;
@@ -15,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDid, QueryOf, cut};
-use super::ledger::{PublishedOperation, position};
+use super::extract::{Paging, PathDid, QueryOf, one};
+use super::ledger::{OperationPage, PublishedOperation, position};
 use super::problem::{PROBLEM_JSON, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -90,7 +89,7 @@ impl From<&ListedDid> for DidItem {
     ),
 )]
 async fn list_dids(State(api): State<Api>, QueryOf(page): QueryOf<DidPage>) -> Result<Json<DidList>, Problem> {
-    let (length, limit) = page_limit(page.limit)?;
+    let paging = Paging::new(page.limit)?;
     let storage = api.storage()?;
     let after = match page.after {
         None => None,
@@ -104,24 +103,10 @@ async fn list_dids(State(api): State<Api>, QueryOf(page): QueryOf<DidPage>) -> R
             Some(listed.position)
         }
     };
-    let listed = storage.listed_dids_after(after, limit).await?;
+    let listed = storage.listed_dids_after(after, paging.with_next()).await?;
     let mut items: Vec<_> = listed.iter().map(DidItem::from).collect();
-    let next = cut(&mut items, length).map(|last| last.did.clone());
+    let next = paging.cut(&mut items).map(|last| last.did.clone());
     Ok(Json(DidList { items, next }))
-}
-
-/// Which page of operations.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct OperationPage {
-    /// Return operations after this position, `block:absn:osn` in decimal: the `next` of the previous page, or the
-    /// `position` of any operation. Without it, start at the first.
-    #[param(example = "7000000:3:0")]
-    after: Option<String>,
-    /// The largest number of items to return.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u64>,
 }
 
 /// Operations by position.
@@ -138,6 +123,8 @@ struct OperationList {
 ///
 /// Every operation that names the DID, valid or not, and those on its storage entries, in ledger order, each with what
 /// became of it. An operation that was published several times stands here several times, each with a status of its own.
+///
+/// A page ends after `limit` operations, or before their bytes would be more than 8 MiB.
 ///
 /// For a page the DID is replayed once, from its first operation to the last of the page, so that a later page costs more
 /// than the first.
@@ -160,19 +147,23 @@ async fn list_operations_of_did(
     PathDid(did): PathDid,
     QueryOf(page): QueryOf<OperationPage>,
 ) -> Result<Json<OperationList>, Problem> {
-    let (length, limit) = page_limit(page.limit)?;
+    let paging = Paging::new(page.limit)?;
     let after = position(page.after.as_deref())?;
     let storage = api.storage()?;
     let did = did.suffix();
-    let mut records = storage.operations_of_did(&did, after, limit).await?;
+    let mut records = storage.operations_of_did(&did, after, paging.with_next()).await?;
     // The end of a list is an empty page; a DID without a list is not found.
-    if records.is_empty() && (after.is_none() || storage.operations_of_did(&did, None, limit).await?.is_empty()) {
+    if records.is_empty() && (after.is_none() || storage.operations_of_did(&did, None, one()).await?.is_empty()) {
         return Err(Problem::not_found(format!(
             "no operation names {}",
             PrismDid::from(did)
         )));
     }
-    let has_next = cut(&mut records, length).is_some();
+    let is_more_after = async |last| {
+        let rest = storage.operations_of_did(&did, Some(last), one()).await?;
+        Ok::<_, Problem>(!rest.is_empty())
+    };
+    let has_next = paging.cut_operations(&mut records, is_more_after).await?;
     let statuses = DidResolver::new(storage).statuses(&records).await?;
     let items: Vec<_> = records
         .iter()

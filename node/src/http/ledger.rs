@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDigest, QueryOf};
+use super::extract::{Paging, PathDigest, QueryOf, one};
 use super::problem::{PROBLEM_JSON, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Api> {
@@ -34,6 +34,20 @@ pub(super) fn position(after: Option<&str>) -> Result<Option<OperationPosition>,
     let token = after.map(str::parse::<PositionToken>).transpose();
     let token = token.map_err(|error| Problem::bad_request(format!("after: {error}")))?;
     Ok(token.map(|PositionToken(position)| position))
+}
+
+/// Which page of operations.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OperationPage {
+    /// Return operations after this position, `block:absn:osn` in decimal: the `next` of the previous page, or the
+    /// `position` of any operation. Without it, start at the first.
+    #[param(example = "7000000:3:0")]
+    pub(super) after: Option<String>,
+    /// The largest number of items to return.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub(super) limit: Option<u64>,
 }
 
 /// What became of an operation.
@@ -189,13 +203,13 @@ impl PublishedOperation {
     }
 }
 
-/// A transaction with PRISM operations.
+/// A transaction with PRISM operations, and a page of them.
 #[derive(Debug, Serialize, ToSchema)]
 struct Transaction {
     /// Id of the transaction.
     tx_id: String,
-    /// How many operations it has.
-    operation_count: usize,
+    /// How many operations it has, those of all pages.
+    operation_count: u64,
     /// Slot of the block.
     slot_number: u64,
     /// Number of the block.
@@ -207,8 +221,11 @@ struct Transaction {
     block_timestamp: String,
     /// Index of the transaction in the block.
     absn: u32,
-    /// Its operations, in order.
+    /// The operations of the page, in order.
     operations: Vec<TransactionOperation>,
+    /// What to give as `after` for the next page; null at the end.
+    #[schema(required, example = "7000000:3:0")]
+    next: Option<String>,
 }
 
 /// An operation of a transaction.
@@ -237,12 +254,13 @@ impl TransactionOperation {
 }
 
 impl Transaction {
-    /// A transaction, and what became of its operations, in their order.
-    fn new(record: &TransactionRecord, statuses: &[OperationStatus]) -> Self {
+    /// A transaction, what became of its operations, in their order, and whether further ones follow.
+    fn new(record: &TransactionRecord, statuses: &[OperationStatus], has_next: bool) -> Self {
         let operations = record.operations.iter().zip(statuses);
+        let last = record.operations.last().filter(|_| has_next);
         Self {
             tx_id: record.id.to_string(),
-            operation_count: record.operations.len(),
+            operation_count: record.operation_count,
             slot_number: record.block.slot.get(),
             block_number: record.block.number.get(),
             block_hash: record.block.hash.to_string(),
@@ -251,22 +269,24 @@ impl Transaction {
             operations: operations
                 .map(|(record, status)| TransactionOperation::new(record, status))
                 .collect(),
+            next: last.map(|last| PositionToken(last.operation.position).to_string()),
         }
     }
 }
 
 /// Get a transaction
 ///
-/// A transaction that published PRISM operations, with all of its operations, whether or not they are indexed, and what
-/// became of each. Every DID that one of them belongs to is replayed once, up to its last operation in the transaction.
+/// A transaction that published PRISM operations, with a page of them, whether or not they are indexed, and what became of
+/// each. A page ends after `limit` operations, or before their bytes would be more than 8 MiB; `operation_count` is that of
+/// the whole transaction. Every DID that an operation of the page belongs to is replayed once, up to its last one there.
 #[utoipa::path(
     get,
     path = "/api/transactions/{tx_id}",
     tag = "Ledger",
-    params(("tx_id" = String, Path, description = "Id of the transaction.", pattern = "^[0-9a-f]{64}$")),
+    params(("tx_id" = String, Path, description = "Id of the transaction.", pattern = "^[0-9a-f]{64}$"), OperationPage),
     responses(
-        (status = 200, description = "The transaction", body = Transaction),
-        (status = 400, description = "Not an id", body = Problem, content_type = PROBLEM_JSON),
+        (status = 200, description = "The transaction, with a page of its operations", body = Transaction),
+        (status = 400, description = "Not an id, or a malformed query", body = Problem, content_type = PROBLEM_JSON),
         (status = 404, description = "No transaction with PRISM operations has this id", body = Problem,
             content_type = PROBLEM_JSON),
         (status = 503, description = "The database is not ready", body = Problem, content_type = PROBLEM_JSON),
@@ -275,12 +295,20 @@ impl Transaction {
 async fn transaction(
     State(api): State<Api>,
     PathDigest(id): PathDigest<TransactionId>,
+    QueryOf(page): QueryOf<OperationPage>,
 ) -> Result<Json<Transaction>, Problem> {
+    let paging = Paging::new(page.limit)?;
+    let after = position(page.after.as_deref())?;
     let storage = api.storage()?;
-    let found = storage.transaction(&id).await?;
-    let record = found.ok_or_else(|| Problem::not_found("no transaction with PRISM operations has this id"))?;
+    let found = storage.transaction(&id, after, paging.with_next()).await?;
+    let mut record = found.ok_or_else(|| Problem::not_found("no transaction with PRISM operations has this id"))?;
+    let is_more_after = async |last| {
+        let rest = storage.transaction(&id, Some(last), one()).await?;
+        Ok::<_, Problem>(rest.is_some_and(|rest| !rest.operations.is_empty()))
+    };
+    let has_next = paging.cut_operations(&mut record.operations, is_more_after).await?;
     let statuses = DidResolver::new(storage).statuses(&record.operations).await?;
-    Ok(Json(Transaction::new(&record, &statuses)))
+    Ok(Json(Transaction::new(&record, &statuses, has_next)))
 }
 
 /// How an operation that is not yet indexed is answered.

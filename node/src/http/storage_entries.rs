@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use did_prism::did::PrismDid;
 use did_prism::digest::OperationHash;
 use did_prism::state::{StorageData, StorageEntry, StorageStatus};
-use node_request::{VersionQuery, page_limit};
+use node_request::VersionQuery;
 use node_service::resolver::{DidResolver, EventPage, OwnedEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Api;
-use super::extract::{PathDigest, QueryOf, cut};
+use super::extract::{Paging, PathDigest, QueryOf};
 use super::ledger::{PublishedOperation, position};
 use super::problem::{PROBLEM_JSON, Problem};
 
@@ -273,7 +273,7 @@ struct Event {
 /// The raw operations on the entry in ledger order, valid or not: each publication of its create, and every update and
 /// deactivation whose chain of `previous_event_hash` leads to it. They let everybody judge for themselves an entry that
 /// this node does not support. An operation published before the one it names is not among them: it is ignored for
-/// good. Events are answered also for an entry that has ended, and where no publication of the create is valid.
+/// good. A page ends after `limit` events, or before their bytes would be more than 8 MiB. Events are answered also for an entry that has ended, and where no publication of the create is valid.
 #[utoipa::path(
     get,
     path = "/api/vdr-data/{entry_hash}/events",
@@ -299,18 +299,20 @@ async fn storage_entry_events(
     };
     let version = version.version()?;
     let after = position(query.after.as_deref())?;
-    let (length, limit) = page_limit(query.limit)?;
+    let limit = Paging::new(query.limit)?.limit();
     let resolver = DidResolver::new(api.storage()?);
-    let events = resolver
+    let page = resolver
         .storage_events(&reference, version, EventPage { after, limit })
         .await?;
-    let mut items: Vec<_> = events
+    let items: Vec<_> = page
+        .events
         .iter()
         .map(|event| Event {
             took_effect: event.status.is_applied(),
             operation: PublishedOperation::new(&event.record, &event.status),
         })
         .collect();
-    let next = cut(&mut items, length).map(|last| last.operation.position.clone());
+    let last = items.last().filter(|_| page.has_next);
+    let next = last.map(|last| last.operation.position.clone());
     Ok(Json(EventList { items, next }))
 }

@@ -27,6 +27,54 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Closes what the store and its clones hold open. Reads and writes that have begun end first.
     fn close(&self) -> impl Future<Output = ()> + Send;
+
+    /// Checks the database by the engine's own means: files, indexes and references between rows. It reads all of it, as it is at one
+    /// instant, and changes nothing.
+    ///
+    /// # Errors
+    /// Why it could not be looked at. What is wrong is no error but a finding.
+    fn check_engine(&self) -> impl Future<Output = Result<EngineCheck>> + Send;
+
+    /// Removes everything that indexing has made of the operations, and the watermark, in one transaction: the state in which nothing
+    /// has been indexed yet.
+    fn clear_index(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Does what keeps look-ups fast and the database small, beside those who read and write. With `rewrite`, the database is also
+    /// written anew without free space, for which there has to be room and others may have to wait. Answers with what was done, a line
+    /// each, for people.
+    fn optimize(&self, rewrite: bool) -> impl Future<Output = Result<Vec<String>>> + Send;
+}
+
+/// What an engine has looked at by its own means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineCheck {
+    /// What was looked at, a line each, for people.
+    pub looked_at: Vec<String>,
+    /// What could not be looked at, and what would allow it.
+    pub passed_over: Vec<String>,
+    /// What is wrong, a line each. There may be more of the kind.
+    pub findings: Vec<String>,
+}
+
+impl EngineCheck {
+    /// Takes over what was found by looking at `what`. That a part of the database can't be read because it is damaged is a finding.
+    ///
+    /// # Errors
+    /// Every other error.
+    pub fn look_at(&mut self, what: &str, found: Result<Vec<String>>) -> Result<()> {
+        self.looked_at.push(what.to_owned());
+        match found {
+            Ok(findings) => self.findings.extend(findings),
+            Err(StorageError::Corrupt { subject, detail }) => self.findings.push(format!("{subject}: {detail}")),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Notes what could not be looked at.
+    pub fn pass_over(&mut self, what: String) {
+        self.passed_over.push(what);
+    }
 }
 
 /// How a store is reached.
@@ -101,6 +149,37 @@ impl AnyStore {
             connection.close().await;
         }
     }
+
+    /// Checks the database by the engine's own means; see [`Connection::check_engine`]. A store without a [`Connection`] of its own has
+    /// none.
+    pub async fn check_engine(&self) -> Result<EngineCheck> {
+        match &self.connection {
+            Some(connection) => connection.check_engine().await,
+            None => Ok(EngineCheck::default()),
+        }
+    }
+
+    /// Removes everything that indexing has made; see [`Connection::clear_index`].
+    ///
+    /// # Errors
+    /// `ReadOnly` for a store that was opened to read, or that has no [`Connection`] of its own.
+    pub async fn clear_index(&self) -> Result<()> {
+        match &self.connection {
+            Some(connection) => connection.clear_index().await,
+            None => Err(StorageError::ReadOnly),
+        }
+    }
+
+    /// Does what keeps look-ups fast and the database small; see [`Connection::optimize`].
+    ///
+    /// # Errors
+    /// `ReadOnly` for a store that was opened to read.
+    pub async fn optimize(&self, rewrite: bool) -> Result<Vec<String>> {
+        match &self.connection {
+            Some(connection) => connection.optimize(rewrite).await,
+            None => Ok(Vec::new()),
+        }
+    }
 }
 
 impl Clone for AnyStore {
@@ -121,6 +200,9 @@ impl fmt::Debug for AnyStore {
 trait ErasedConnection: Send + Sync {
     fn check_ready(&self) -> Answer<'_, ()>;
     fn close(&self) -> BoxFuture<'_, ()>;
+    fn check_engine(&self) -> Answer<'_, EngineCheck>;
+    fn clear_index(&self) -> Answer<'_, ()>;
+    fn optimize(&self, rewrite: bool) -> Answer<'_, Vec<String>>;
 }
 
 impl<C: Connection> ErasedConnection for C {
@@ -130,6 +212,18 @@ impl<C: Connection> ErasedConnection for C {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(Connection::close(self))
+    }
+
+    fn check_engine(&self) -> Answer<'_, EngineCheck> {
+        Box::pin(Connection::check_engine(self))
+    }
+
+    fn clear_index(&self) -> Answer<'_, ()> {
+        Box::pin(Connection::clear_index(self))
+    }
+
+    fn optimize(&self, rewrite: bool) -> Answer<'_, Vec<String>> {
+        Box::pin(Connection::optimize(self, rewrite))
     }
 }
 
@@ -174,8 +268,13 @@ impl RawOperationRepo for AnyStore {
         self.store.operation(id).await
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        self.store.transaction(id).await
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
+        self.store.transaction(id, after, limit).await
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
@@ -247,7 +346,12 @@ trait ErasedStore: Send + Sync {
     fn operations_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<OperationRecord>>;
     fn published_after(&self, after: Option<OperationPosition>, limit: PageLimit) -> Answer<'_, Vec<PublishedRecord>>;
     fn operation<'a>(&'a self, id: &'a OperationId) -> Answer<'a, Option<OperationRecord>>;
-    fn transaction<'a>(&'a self, id: &'a TransactionId) -> Answer<'a, Option<TransactionRecord>>;
+    fn transaction<'a>(
+        &'a self,
+        id: &'a TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Answer<'a, Option<TransactionRecord>>;
     fn bound(&self) -> Answer<'_, LedgerBound>;
 
     fn index<'a>(&'a self, batch: &'a [IndexEntry]) -> Answer<'a, Indexed>;
@@ -310,8 +414,13 @@ impl<S: NodeStorage> ErasedStore for S {
         Box::pin(RawOperationRepo::operation(self, id))
     }
 
-    fn transaction<'a>(&'a self, id: &'a TransactionId) -> Answer<'a, Option<TransactionRecord>> {
-        Box::pin(RawOperationRepo::transaction(self, id))
+    fn transaction<'a>(
+        &'a self,
+        id: &'a TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Answer<'a, Option<TransactionRecord>> {
+        Box::pin(RawOperationRepo::transaction(self, id, after, limit))
     }
 
     fn bound(&self) -> Answer<'_, LedgerBound> {

@@ -30,7 +30,7 @@ mod repo;
 pub mod row;
 
 pub use access::Access;
-pub use any::{AnyStore, BoxFuture, Connect, Connection};
+pub use any::{AnyStore, BoxFuture, Connect, Connection, EngineCheck};
 pub use append::{Addition, AppendPlan, StoredBlocks};
 pub use cursor::{Cursor, CursorMoved};
 pub use engine::{Engine, OtherWriter, OwnedStore, StoreConfig, WriterLease};

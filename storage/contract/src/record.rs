@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use did_prism::digest::{BlockHash, DidSuffix, OperationHash, OperationId, TransactionId};
-use did_prism::ledger::{BlockNo, BlockTime, OperationPosition, OutOfRange, PublishedBlock, SlotNo, TransactionIndex};
+use did_prism::ledger::{
+    BlockNo, BlockTime, OperationBytes, OperationPosition, OutOfRange, PublishedBlock, SlotNo, TransactionIndex,
+};
 use did_prism::state::LedgerOperation;
 
 use crate::{Cursor, IndexOutcome};
@@ -76,7 +78,7 @@ pub struct OperationRecord {
     pub indexing: Option<IndexOutcome>,
 }
 
-/// One stored transaction.
+/// One stored transaction, with a page of its operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionRecord {
     /// Id of the transaction.
@@ -85,7 +87,9 @@ pub struct TransactionRecord {
     pub block: BlockHeader,
     /// `absn`: index in that block.
     pub absn: TransactionIndex,
-    /// All of its operations, by position; at least one.
+    /// How many operations it has, those of all pages; at least one.
+    pub operation_count: u64,
+    /// The operations of the page, by position. None where all of them stand at or below the position that it begins after.
     pub operations: Vec<OperationRecord>,
 }
 
@@ -156,17 +160,66 @@ pub struct Indexed {
     pub watermark: Option<OperationPosition>,
 }
 
-/// Most rows that a page may hold, 1…10,000.
+/// How much a page may hold: 1…10,000 rows and, where that is said, so many bytes of operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageLimit(u32);
+pub struct PageLimit {
+    rows: u32,
+    /// `None` without a bound.
+    bytes: Option<u64>,
+}
 
 impl PageLimit {
-    /// The highest limit.
-    pub const MAX: Self = Self(10_000);
+    /// The highest limit of rows, without one of bytes.
+    pub const MAX: Self = Self {
+        rows: 10_000,
+        bytes: None,
+    };
 
     /// The number of rows.
     pub const fn get(self) -> u32 {
-        self.0
+        self.rows
+    }
+
+    /// The same number of rows, of which the operations have at most so many bytes together. A page holds one operation at least,
+    /// however long it is.
+    #[must_use]
+    pub const fn within_bytes(self, bytes: u64) -> Self {
+        Self {
+            bytes: Some(bytes),
+            ..self
+        }
+    }
+
+    /// The number of bytes; `None` where a page has no bound of bytes.
+    pub const fn bytes(self) -> Option<u64> {
+        self.bytes
+    }
+
+    /// Whether an operation of `length` bytes belongs on a page that holds `rows` operations of `bytes` bytes so far.
+    pub fn admits(self, rows: usize, bytes: u64, length: u64) -> bool {
+        let has_rows_left = u32::try_from(rows).is_ok_and(|rows| rows < self.rows);
+        let fits = self.bytes.is_none_or(|most| bytes.saturating_add(length) <= most);
+        has_rows_left && (rows == 0 || fits)
+    }
+
+    /// How many of the operations with these lengths, in their order, a page holds.
+    pub fn rows_of(self, lengths: impl IntoIterator<Item = u64>) -> usize {
+        let (mut rows, mut bytes) = (0, 0_u64);
+        for length in lengths {
+            if !self.admits(rows, bytes, length) {
+                break;
+            }
+            rows += 1;
+            bytes = bytes.saturating_add(length);
+        }
+        rows
+    }
+
+    /// Whether a page that holds `rows` operations of `bytes` bytes has room for any further one. Then it is the last page: one that
+    /// follows would stand on it.
+    pub fn has_room(self, rows: usize, bytes: u64) -> bool {
+        let longest = u64::try_from(OperationBytes::MAX_LENGTH).unwrap_or(u64::MAX);
+        self.admits(rows, bytes, longest)
     }
 }
 
@@ -176,31 +229,13 @@ impl TryFrom<u64> for PageLimit {
     fn try_from(rows: u64) -> Result<Self, OutOfRange> {
         u32::try_from(rows)
             .ok()
-            .filter(|rows| (1..=Self::MAX.0).contains(rows))
-            .map(Self)
+            .filter(|rows| (1..=Self::MAX.rows).contains(rows))
+            .map(|rows| Self { rows, bytes: None })
             .ok_or_else(|| OutOfRange {
                 field: "page limit",
                 value: rows.to_string(),
                 range: "1 to 10000",
             })
-    }
-}
-
-impl TransactionRecord {
-    /// The transaction that all of these operations, by position, stand in; `None` without operations.
-    pub fn from_operations(operations: Vec<OperationRecord>) -> Option<Self> {
-        let first = operations.first()?;
-        Some(Self {
-            id: first.transaction_id,
-            block: BlockHeader {
-                number: first.operation.position.block,
-                slot: first.slot,
-                hash: first.block_hash,
-                time: first.operation.block_time,
-            },
-            absn: first.operation.position.absn,
-            operations,
-        })
     }
 }
 

@@ -63,8 +63,12 @@ pub trait RawOperationRepo: Sync {
     /// The stored block with this number, if one with operations is stored.
     fn block(&self, number: BlockNo) -> impl Future<Output = Result<Option<BlockHeader>>> + Send;
 
-    /// Stored operations above `after` (from the first on, without one), by position, at most `limit`. A page with fewer is the
-    /// last one; so is it with every listing of this contract.
+    /// Stored operations above `after` (from the first on, without one), by position, as many as `limit` admits. A page that is not
+    /// full is the last one; so is it with every listing of this contract.
+    ///
+    /// A page is full when it has the rows of the limit or, where the limit has a number of bytes, when the next operation would
+    /// bring it above that. An operation that is longer by itself is a page of its own. What a store reads for a page is bounded
+    /// by the limit too. Listings of other things than operations have no bytes.
     fn operations_after(
         &self,
         after: Option<OperationPosition>,
@@ -84,8 +88,15 @@ pub trait RawOperationRepo: Sync {
     /// The operation with this id, at its lowest position where it was published several times, indexed or not.
     fn operation(&self, id: &OperationId) -> impl Future<Output = Result<Option<OperationRecord>>> + Send;
 
-    /// The transaction with this id and all of its operations by position, indexed or not.
-    fn transaction(&self, id: &TransactionId) -> impl Future<Output = Result<Option<TransactionRecord>>> + Send;
+    /// The transaction with this id, with its operations above `after` by position, indexed or not, as many as `limit` admits.
+    ///
+    /// It is found whatever `after` is: where none of its operations stands above, the page is empty.
+    fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> impl Future<Output = Result<Option<TransactionRecord>>> + Send;
 
     /// Cursor, last position and number of operations, read at one instant. Counts every row: not for a hot path.
     fn bound(&self) -> impl Future<Output = Result<LedgerBound>> + Send;
@@ -105,7 +116,8 @@ pub trait IndexedOperationRepo {
     /// stored, or two different entries for one position. Then nothing of the batch is stored.
     fn index(&self, batch: &[IndexEntry]) -> impl Future<Output = Result<Indexed>> + Send;
 
-    /// Operations routed to this DID above `after`, by position, at most `limit`: those of the DID and of its storage entries.
+    /// Operations routed to this DID above `after`, by position, as many as `limit` admits: those of the DID and of its storage
+    /// entries.
     fn operations_of_did(
         &self,
         did: &DidSuffix,

@@ -12,8 +12,8 @@ use did_prism::ledger::{
 use did_prism::state::LedgerOperation;
 
 use crate::{
-    BlockHeader, Cursor, IndexOutcome, ListedDid, OperationRecord, PublishedRecord, Reason, Result, StorageError,
-    StorageOwner, StoredBlocks,
+    BlockHeader, Cursor, IndexOutcome, ListedDid, OperationRecord, PageLimit, PublishedRecord, Reason, Result,
+    StorageError, StorageOwner, StoredBlocks, TransactionRecord,
 };
 
 /// A position.
@@ -121,6 +121,18 @@ pub struct PublishedTransactionRow {
     pub slot: i64,
     pub block_hash: Vec<u8>,
     pub block_time: i64,
+}
+
+/// A transaction with its block, and the number of its operations.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct TransactionHeaderRow {
+    pub block_number: i64,
+    pub absn: i64,
+    pub slot: i64,
+    pub block_hash: Vec<u8>,
+    pub block_time: i64,
+    pub operation_count: i64,
 }
 
 /// An operation with its transaction, its block and its index entry.
@@ -277,6 +289,57 @@ impl TryFrom<TransactionRow> for (BlockNo, TransactionIndex, TransactionId) {
             digest(&subject, &row.transaction_id)?,
         ))
     }
+}
+
+impl TransactionHeaderRow {
+    /// The key that a page of the transaction's operations starts above.
+    pub fn after(&self, after: Option<OperationPosition>) -> PositionRow {
+        let below = PositionRow { osn: -1, ..self.last() };
+        let after = PositionRow::after(after);
+        let key = |row: PositionRow| (row.block_number, row.absn, row.osn);
+        if key(after) > key(below) { after } else { below }
+    }
+
+    /// The highest key that an operation of the transaction may have.
+    pub fn last(&self) -> PositionRow {
+        PositionRow {
+            block_number: self.block_number,
+            absn: self.absn,
+            osn: i64::from(i32::MAX),
+        }
+    }
+
+    /// The transaction with this id, and a page of its operations.
+    ///
+    /// # Errors
+    /// `Corrupt` for a value out of its range.
+    pub fn with_page(self, id: TransactionId, operations: Vec<OperationRecord>) -> Result<TransactionRecord> {
+        let subject = format_args!("the transaction {id}");
+        Ok(TransactionRecord {
+            id,
+            absn: narrow(subject, "absn", self.absn)?,
+            operation_count: number(subject, u64::try_from(self.operation_count))?,
+            block: BlockHeader::try_from(BlockRow {
+                block_number: self.block_number,
+                slot: self.slot,
+                block_hash: self.block_hash,
+                block_time: self.block_time,
+            })?,
+            operations,
+        })
+    }
+}
+
+/// How many operations with these lengths a page of this limit holds, as the value of a LIMIT.
+///
+/// # Errors
+/// `Corrupt` for a length below zero.
+pub fn rows_within(limit: PageLimit, lengths: Vec<i64>) -> Result<i64> {
+    let lengths = lengths
+        .into_iter()
+        .map(|length| number("the length of an operation", u64::try_from(length)))
+        .collect::<Result<Vec<_>>>()?;
+    number("the number of operations", i64::try_from(limit.rows_of(lengths)))
 }
 
 impl TryFrom<CursorRow> for Option<Cursor> {

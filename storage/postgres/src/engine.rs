@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, Engine, Network, OtherWriter, OwnedStore, Result, StorageError,
-    StoreConfig, WriterLease,
+    Access, AnyStore, BoxFuture, Connection, Engine, EngineCheck, Network, OtherWriter, OwnedStore, Result,
+    StorageError, StoreConfig, WriterLease,
 };
 use sqlx::Connection as _;
 use tokio::time::{Instant, sleep, timeout};
@@ -137,6 +137,18 @@ impl Connection for PostgresDb {
 
     async fn close(&self) {
         Self::close(self).await;
+    }
+
+    async fn check_engine(&self) -> Result<EngineCheck> {
+        Self::check_engine(self).await
+    }
+
+    async fn clear_index(&self) -> Result<()> {
+        Self::clear_index(self).await
+    }
+
+    async fn optimize(&self, rewrite: bool) -> Result<Vec<String>> {
+        Self::optimize(self, rewrite).await
     }
 }
 

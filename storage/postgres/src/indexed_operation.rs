@@ -1,6 +1,8 @@
 //! Which operation belongs to which DID.
 
-use node_storage_contract::row::{ListedDidRow, OperationRow, OutcomeColumns, PositionRow, StorageOwnerRow};
+use node_storage_contract::row::{
+    ListedDidRow, OperationRow, OutcomeColumns, PositionRow, StorageOwnerRow, rows_within,
+};
 use node_storage_contract::{
     DidSuffix, IndexEntry, IndexOutcome, IndexPlan, Indexed, IndexedOperationRepo, ListedDid, OperationHash,
     OperationPosition, OperationRecord, PageLimit, Result, StorageOwner,
@@ -30,8 +32,10 @@ impl IndexedOperationRepo for PostgresDb {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let after = PositionRow::after(after);
+        let mut session = self.read_page(limit).await?;
+        let rows = rows_of_did_after(&mut session, did, after, limit).await?;
         // Read in the order of indexed_operation_by_did.
-        query_operations!(
+        let page = query_operations!(
             r#"
             SELECT block_number, absn, osn
             FROM indexed_operation
@@ -43,14 +47,13 @@ impl IndexedOperationRepo for PostgresDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
-        .fetch_all(&mut self.read().await?)
+        .fetch_all(&mut session)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        let page = page.into_iter().map(TryInto::try_into).collect();
+        session.end(page).await
     }
 
     async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
@@ -139,6 +142,47 @@ async fn index(session: &mut Session, plan: &IndexPlan<'_>) -> Result<Indexed> {
         entries: new.len(),
         watermark: last.or(watermark),
     })
+}
+
+/// How many of the operations of a DID above `after` a page of this limit holds, if there are as many.
+async fn rows_of_did_after(
+    session: &mut Session,
+    did: &DidSuffix,
+    after: PositionRow,
+    limit: PageLimit,
+) -> Result<i64> {
+    if limit.bytes().is_none() {
+        return Ok(i64::from(limit.get()));
+    }
+    // Each operation is looked up by its whole key, as in `query_operations`.
+    let lengths = sqlx::query_scalar!(
+        r#"
+        SELECT octet_length(raw_operation.signed_operation)::BIGINT AS "length!"
+        FROM (
+            SELECT block_number, absn, osn
+            FROM indexed_operation
+            WHERE did = $1 AND (block_number, absn, osn) > ($2, $3::BIGINT, $4::BIGINT)
+            ORDER BY block_number, absn, osn
+            LIMIT $5
+        ) AS wanted
+        CROSS JOIN LATERAL (
+            SELECT signed_operation
+            FROM raw_operation
+            WHERE block_number = wanted.block_number AND absn = wanted.absn AND osn = wanted.osn
+            LIMIT 1
+        ) AS raw_operation
+        ORDER BY wanted.block_number, wanted.absn, wanted.osn
+        "#,
+        did.as_slice(),
+        after.block_number,
+        after.absn,
+        after.osn,
+        i64::from(limit.get()),
+    )
+    .fetch_all(session)
+    .await
+    .map_err(classify)?;
+    rows_within(limit, lengths)
 }
 
 /// The stored positions from the first entry of the batch to the last, as many as are needed to judge it.

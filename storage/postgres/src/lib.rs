@@ -11,6 +11,7 @@ mod error;
 mod holder;
 mod indexed_operation;
 mod indexer_state;
+mod maintenance;
 mod open;
 mod raw_operation;
 mod schema;
@@ -22,7 +23,7 @@ pub use open::PostgresOptions;
 use std::sync::Arc;
 
 use node_storage_connections::Connections;
-use node_storage_contract::{Access, Result, StorageError};
+use node_storage_contract::{Access, PageLimit, Result, StorageError};
 use sqlx::Postgres;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -57,6 +58,14 @@ impl PostgresDb {
         transaction
             .map(|transaction| Session::transaction(transaction, self.sessions))
             .map_err(|error| self.options.connecting(error))
+    }
+
+    /// A session to read a page with. One with a bound of bytes takes two statements, which one server has to answer.
+    async fn read_page(&self, limit: PageLimit) -> Result<Session> {
+        match limit.bytes() {
+            None => self.read().await,
+            Some(_) => self.read_in_transaction().await,
+        }
     }
 
     /// Begins a transaction that writes, and the permit that it needs as long as it goes on. What it locks first decides who goes

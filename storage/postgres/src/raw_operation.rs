@@ -2,7 +2,7 @@
 
 use node_storage_contract::row::{
     BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedOperationRow,
-    PublishedTransactionRow, TransactionRow, published,
+    PublishedTransactionRow, TransactionHeaderRow, TransactionRow, published, rows_within,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, CursorMoved, Delivery, LedgerBound, LoadPlan,
@@ -110,7 +110,9 @@ impl RawOperationRepo for PostgresDb {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let after = PositionRow::after(after);
-        query_operations!(
+        let mut session = self.read_page(limit).await?;
+        let rows = rows_after(&mut session, after, limit).await?;
+        let page = query_operations!(
             r#"
             SELECT block_number, absn, osn
             FROM raw_operation
@@ -121,14 +123,13 @@ impl RawOperationRepo for PostgresDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
-        .fetch_all(&mut self.read().await?)
+        .fetch_all(&mut session)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        let page = page.into_iter().map(TryInto::try_into).collect();
+        session.end(page).await
     }
 
     async fn published_after(
@@ -139,6 +140,7 @@ impl RawOperationRepo for PostgresDb {
         let after = PositionRow::after(after);
         // One server for both statements, however connections are pooled: another one may not have come as far.
         let mut session = self.read_in_transaction().await?;
+        let rows = rows_after(&mut session, after, limit).await?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -151,7 +153,7 @@ impl RawOperationRepo for PostgresDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
         .fetch_all(&mut session)
         .await
@@ -204,26 +206,68 @@ impl RawOperationRepo for PostgresDb {
         .transpose()
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        let operations = query_operations!(
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
+        // One server for both statements. Nothing of it ever changes, so that they need not belong to one instant.
+        let mut session = self.read_in_transaction().await?;
+        let header = sqlx::query_as!(
+            TransactionHeaderRow,
             r#"
-            SELECT raw_operation.block_number, raw_operation.absn, raw_operation.osn
+            SELECT
+                ledger_transaction.block_number,
+                ledger_transaction.absn,
+                block.slot,
+                block.block_hash,
+                block.block_time,
+                (
+                    SELECT count(*)
+                    FROM raw_operation
+                    WHERE
+                        raw_operation.block_number = ledger_transaction.block_number
+                        AND raw_operation.absn = ledger_transaction.absn
+                ) AS "operation_count!"
             FROM ledger_transaction
-            INNER JOIN raw_operation
-                ON
-                    ledger_transaction.block_number = raw_operation.block_number
-                    AND ledger_transaction.absn = raw_operation.absn
+            INNER JOIN block ON ledger_transaction.block_number = block.block_number
             WHERE ledger_transaction.transaction_id = $1
             "#,
             id.as_slice(),
         )
-        .fetch_all(&mut self.read().await?)
+        .fetch_optional(&mut session)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect::<Result<Vec<OperationRecord>>>()?;
-        Ok(TransactionRecord::from_operations(operations))
+        .map_err(classify)?;
+        let Some(header) = header else {
+            return session.end(Ok(None)).await;
+        };
+        let (after, last) = (header.after(after), header.last());
+        let rows = rows_after(&mut session, after, limit).await?;
+        let page = query_operations!(
+            r#"
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            WHERE
+                (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
+                AND (block_number, absn, osn) <= ($4, $5::BIGINT, $6::BIGINT)
+            ORDER BY block_number, absn, osn
+            LIMIT $7
+            "#,
+            after.block_number,
+            after.absn,
+            after.osn,
+            last.block_number,
+            last.absn,
+            last.osn,
+            rows,
+        )
+        .fetch_all(&mut session)
+        .await
+        .map_err(classify)?;
+        let operations = page.into_iter().map(TryInto::try_into).collect::<Result<_>>();
+        let found = operations.and_then(|operations| header.with_page(*id, operations));
+        session.end(found.map(Some)).await
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
@@ -248,6 +292,32 @@ async fn append(session: &mut Session, expected: Option<Cursor>, plan: &AppendPl
         blocks: addition.blocks.len(),
         operations: addition.operations.len(),
     })
+}
+
+/// How many of the operations above `after` a page of this limit holds, if there are as many. What stands above a position
+/// changes only behind its end, so that this holds for the statement that follows.
+async fn rows_after(session: &mut Session, after: PositionRow, limit: PageLimit) -> Result<i64> {
+    if limit.bytes().is_none() {
+        return Ok(i64::from(limit.get()));
+    }
+    // The length of a value is known without reading it.
+    let lengths = sqlx::query_scalar!(
+        r#"
+        SELECT octet_length(signed_operation)::BIGINT AS "length!"
+        FROM raw_operation
+        WHERE (block_number, absn, osn) > ($1, $2::BIGINT, $3::BIGINT)
+        ORDER BY block_number, absn, osn
+        LIMIT $4
+        "#,
+        after.block_number,
+        after.absn,
+        after.osn,
+        i64::from(limit.get()),
+    )
+    .fetch_all(session)
+    .await
+    .map_err(classify)?;
+    rows_within(limit, lengths)
 }
 
 /// Cursor, last position and number of operations.

@@ -28,6 +28,9 @@ pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
 pub(crate) const BEGIN_LOAD: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SELECT set_config('lock_timeout', '10s', TRUE) WHERE current_setting('lock_timeout') = '0'";
 
+/// Begins a transaction that reads all of a database, as it is at one instant.
+pub(crate) const BEGIN_CHECK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// Whom a connection leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sessions {

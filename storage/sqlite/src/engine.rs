@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, Engine, Network, OtherWriter, OwnedStore, Result, StoreConfig, WriterLease,
+    Access, AnyStore, BoxFuture, Connection, Engine, EngineCheck, Network, OtherWriter, OwnedStore, Result,
+    StoreConfig, WriterLease,
 };
 
 use crate::{SqliteDb, SqliteOptions, url};
@@ -81,6 +82,18 @@ impl Connection for SqliteDb {
 
     async fn close(&self) {
         Self::close(self).await;
+    }
+
+    async fn check_engine(&self) -> Result<EngineCheck> {
+        Self::check_engine(self).await
+    }
+
+    async fn clear_index(&self) -> Result<()> {
+        Self::clear_index(self).await
+    }
+
+    async fn optimize(&self, rewrite: bool) -> Result<Vec<String>> {
+        Self::optimize(self, rewrite).await
     }
 }
 

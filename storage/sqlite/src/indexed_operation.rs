@@ -1,6 +1,8 @@
 //! Which operation belongs to which DID.
 
-use node_storage_contract::row::{ListedDidRow, OperationRow, OutcomeColumns, PositionRow, StorageOwnerRow};
+use node_storage_contract::row::{
+    ListedDidRow, OperationRow, OutcomeColumns, PositionRow, StorageOwnerRow, rows_within,
+};
 use node_storage_contract::{
     DidSuffix, IndexEntry, IndexOutcome, IndexPlan, Indexed, IndexedOperationRepo, ListedDid, OperationHash,
     OperationPosition, OperationRecord, PageLimit, Result, StorageOwner,
@@ -43,8 +45,10 @@ impl IndexedOperationRepo for SqliteDb {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let after = PositionRow::after(after);
+        let mut connection = self.reader.lend().await.map_err(classify)?;
+        let rows = rows_of_did_after(&mut connection, did, after, limit).await?;
         // Read in the order of indexed_operation_by_did.
-        query_operations!(
+        let page = query_operations!(
             r#"
             SELECT block_number, absn, osn
             FROM indexed_operation
@@ -56,14 +60,13 @@ impl IndexedOperationRepo for SqliteDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut *connection)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        connection.settled();
+        page.into_iter().map(TryInto::try_into).collect()
     }
 
     async fn storage_owners(&self, hashes: &[OperationHash]) -> Result<Vec<StorageOwner>> {
@@ -135,6 +138,45 @@ impl IndexedOperationRepo for SqliteDb {
         .map(TryInto::try_into)
         .collect()
     }
+}
+
+/// How many of the operations of a DID above `after` a page of this limit holds, if there are as many.
+async fn rows_of_did_after(
+    connection: &mut SqliteConnection,
+    did: &DidSuffix,
+    after: PositionRow,
+    limit: PageLimit,
+) -> Result<i64> {
+    if limit.bytes().is_none() {
+        return Ok(i64::from(limit.get()));
+    }
+    let lengths = sqlx::query_scalar!(
+        r#"
+        SELECT length(raw_operation.signed_operation) AS "length!: i64"
+        FROM (
+            SELECT block_number, absn, osn
+            FROM indexed_operation
+            WHERE did = ?1 AND (block_number, absn, osn) > (?2, ?3, ?4)
+            ORDER BY block_number, absn, osn
+            LIMIT ?5
+        ) AS wanted
+        INNER JOIN raw_operation
+            ON
+                wanted.block_number = raw_operation.block_number
+                AND wanted.absn = raw_operation.absn
+                AND wanted.osn = raw_operation.osn
+        ORDER BY wanted.block_number, wanted.absn, wanted.osn
+        "#,
+        did.as_slice(),
+        after.block_number,
+        after.absn,
+        after.osn,
+        i64::from(limit.get()),
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(classify)?;
+    rows_within(limit, lengths)
 }
 
 /// The stored positions from the first entry of the batch to the last, as many as are needed to judge it.

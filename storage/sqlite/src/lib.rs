@@ -10,6 +10,7 @@ mod file_identity;
 mod indexed_operation;
 mod indexer_state;
 mod lock_file;
+mod maintenance;
 mod open;
 mod raw_operation;
 mod schema;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use node_storage_contract::row::{
     BlockRow, ContentRow, CursorRow, OperationRow, OptionalPositionRow, PositionRow, PublishedOperationRow,
-    PublishedTransactionRow, TransactionRow, published,
+    PublishedTransactionRow, TransactionHeaderRow, TransactionRow, published, rows_within,
 };
 use node_storage_contract::{
     Addition, AppendPlan, Appended, BlockHeader, BlockNo, Cursor, CursorMoved, Delivery, LedgerBound, LoadPlan,
@@ -135,7 +135,9 @@ impl RawOperationRepo for SqliteDb {
         limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
         let after = PositionRow::after(after);
-        query_operations!(
+        let mut connection = self.reader.lend().await.map_err(classify)?;
+        let rows = rows_after(&mut connection, after, limit).await?;
+        let page = query_operations!(
             r#"
             SELECT block_number, absn, osn
             FROM raw_operation
@@ -146,14 +148,13 @@ impl RawOperationRepo for SqliteDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut *connection)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect()
+        .map_err(classify)?;
+        connection.settled();
+        page.into_iter().map(TryInto::try_into).collect()
     }
 
     async fn published_after(
@@ -163,6 +164,7 @@ impl RawOperationRepo for SqliteDb {
     ) -> Result<Vec<PublishedRecord>> {
         let after = PositionRow::after(after);
         let mut connection = self.reader.lend().await.map_err(classify)?;
+        let rows = rows_after(&mut connection, after, limit).await?;
         let operations = sqlx::query_as!(
             PublishedOperationRow,
             r#"
@@ -175,7 +177,7 @@ impl RawOperationRepo for SqliteDb {
             after.block_number,
             after.absn,
             after.osn,
-            i64::from(limit.get()),
+            rows,
         )
         .fetch_all(&mut *connection)
         .await
@@ -227,26 +229,69 @@ impl RawOperationRepo for SqliteDb {
         .transpose()
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        let operations = query_operations!(
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
+        let mut connection = self.reader.lend().await.map_err(classify)?;
+        // Nothing of it ever changes, so that the statements need not belong to one instant.
+        let header = sqlx::query_as!(
+            TransactionHeaderRow,
             r#"
-            SELECT raw_operation.block_number, raw_operation.absn, raw_operation.osn
+            SELECT
+                ledger_transaction.block_number AS "block_number!",
+                ledger_transaction.absn AS "absn!",
+                block.slot AS "slot!",
+                block.block_hash AS "block_hash!",
+                block.block_time AS "block_time!",
+                (
+                    SELECT count(*)
+                    FROM raw_operation
+                    WHERE
+                        raw_operation.block_number = ledger_transaction.block_number
+                        AND raw_operation.absn = ledger_transaction.absn
+                ) AS "operation_count!: i64"
             FROM ledger_transaction
-            INNER JOIN raw_operation
-                ON
-                    ledger_transaction.block_number = raw_operation.block_number
-                    AND ledger_transaction.absn = raw_operation.absn
+            INNER JOIN block ON ledger_transaction.block_number = block.block_number
             WHERE ledger_transaction.transaction_id = ?1
             "#,
             id.as_slice(),
         )
-        .fetch_all(&self.reader)
+        .fetch_optional(&mut *connection)
         .await
-        .map_err(classify)?
-        .into_iter()
-        .map(TryInto::try_into)
-        .collect::<Result<Vec<OperationRecord>>>()?;
-        Ok(TransactionRecord::from_operations(operations))
+        .map_err(classify)?;
+        let Some(header) = header else {
+            connection.settled();
+            return Ok(None);
+        };
+        let (after, last) = (header.after(after), header.last());
+        let rows = rows_after(&mut connection, after, limit).await?;
+        let page = query_operations!(
+            r#"
+            SELECT block_number, absn, osn
+            FROM raw_operation
+            WHERE
+                (block_number, absn, osn) > (?1, ?2, ?3)
+                AND (block_number, absn, osn) <= (?4, ?5, ?6)
+            ORDER BY block_number, absn, osn
+            LIMIT ?7
+            "#,
+            after.block_number,
+            after.absn,
+            after.osn,
+            last.block_number,
+            last.absn,
+            last.osn,
+            rows,
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(classify)?;
+        connection.settled();
+        let operations = page.into_iter().map(TryInto::try_into).collect::<Result<_>>()?;
+        header.with_page(*id, operations).map(Some)
     }
 
     async fn bound(&self) -> Result<LedgerBound> {
@@ -255,6 +300,32 @@ impl RawOperationRepo for SqliteDb {
         connection.settled();
         Ok(bound)
     }
+}
+
+/// How many of the operations above `after` a page of this limit holds, if there are as many. What stands above a position
+/// changes only behind its end, so that this holds for the statement that follows.
+async fn rows_after(connection: &mut SqliteConnection, after: PositionRow, limit: PageLimit) -> Result<i64> {
+    if limit.bytes().is_none() {
+        return Ok(i64::from(limit.get()));
+    }
+    // The length of a value is known without reading it.
+    let lengths = sqlx::query_scalar!(
+        r#"
+        SELECT length(signed_operation) AS "length!: i64"
+        FROM raw_operation
+        WHERE (block_number, absn, osn) > (?1, ?2, ?3)
+        ORDER BY block_number, absn, osn
+        LIMIT ?4
+        "#,
+        after.block_number,
+        after.absn,
+        after.osn,
+        i64::from(limit.get()),
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(classify)?;
+    rows_within(limit, lengths)
 }
 
 /// Cursor, last position and number of operations.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use node_storage_contract::{
-    Access, AnyStore, BoxFuture, Connection, DltCursorRepo, Engine, Network, OtherWriter, OwnedStore, Result, StorageError,
-    StoreConfig, WriterLease,
+    Access, AnyStore, BoxFuture, Connection, DltCursorRepo, Engine, EngineCheck, Network, OtherWriter, OwnedStore, Result,
+    StorageError, StoreConfig, WriterLease,
 };
 
 use crate::RedbStore;
@@ -99,6 +99,20 @@ impl Connection for RedbStore {
 
     /// The file is closed with the last clone.
     async fn close(&self) {}
+
+    /// redb checks a file when it is opened for writing by itself; nothing more is looked at here.
+    async fn check_engine(&self) -> Result<EngineCheck> {
+        Ok(EngineCheck::default())
+    }
+
+    async fn clear_index(&self) -> Result<()> {
+        RedbStore::clear_index(self).await
+    }
+
+    /// redb keeps no statistics.
+    async fn optimize(&self, _rewrite: bool) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Nothing to hold: the open file is the lease.

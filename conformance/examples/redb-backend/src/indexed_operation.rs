@@ -11,10 +11,11 @@ use redb::WriteTransaction;
 
 use crate::RedbStore;
 use crate::encoding::{decode_did, decode_owner, decode_position, encode_outcome, encode_owner, position_key};
+use crate::error::classify;
 use crate::indexer_state::{store_watermark, stored_watermark};
 use crate::raw_operation::{Records, rows};
 use crate::tables::{
-    DID_OPERATIONS, INDEX, LISTED_DIDS, LISTED_DIDS_BY_POSITION, OPERATIONS, SINGLETONS, STORAGE_OWNERS, above,
+    DID_OPERATIONS, INDEX, LISTED_DIDS, LISTED_DIDS_BY_POSITION, OPERATIONS, SINGLETONS, STORAGE_OWNERS, WATERMARK, above,
     entries, get, positions, put, to_read, to_write,
 };
 
@@ -57,7 +58,7 @@ impl IndexedOperationRepo for RedbStore {
         self.read(|transaction| {
             let of_dids = to_read(transaction, DID_OPERATIONS)?;
             let of_did = positions(&of_dids, did.as_slice(), above(after))?;
-            Records::in_transaction(transaction)?.at_all(of_did.take(rows(limit)))
+            Records::in_transaction(transaction)?.page(of_did, limit)
         })
     }
 
@@ -121,4 +122,26 @@ fn add(transaction: &WriteTransaction, entries: &[(OperationPosition, &IndexOutc
         }
     }
     Ok(())
+}
+
+impl RedbStore {
+    /// Removes everything that indexing has made, and the watermark.
+    pub(crate) async fn clear_index(&self) -> Result<()> {
+        self.write(|transaction| {
+            for table in [
+                INDEX,
+                DID_OPERATIONS,
+                STORAGE_OWNERS,
+                LISTED_DIDS,
+                LISTED_DIDS_BY_POSITION,
+            ] {
+                transaction.delete_table(table).map_err(classify)?;
+                to_write(transaction, table)?;
+            }
+            let mut singletons = to_write(transaction, SINGLETONS)?;
+            singletons.remove(WATERMARK).map_err(classify)?;
+            Ok(())
+        })
+        .await
+    }
 }

@@ -82,7 +82,7 @@ impl RawOperationRepo for RedbStore {
     ) -> Result<Vec<OperationRecord>> {
         self.read(|transaction| {
             let records = Records::in_transaction(transaction)?;
-            records.at_all(positions(&records.operations, &[], above(after))?.take(rows(limit)))
+            records.page(positions(&records.operations, &[], above(after))?, limit)
         })
     }
 
@@ -106,15 +106,36 @@ impl RawOperationRepo for RedbStore {
         })
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
         self.read(|transaction| {
             let places = to_read(transaction, TRANSACTION_PLACES)?;
             let Some((block, absn)) = get(&places, id.as_slice(), decode_transaction_place)? else {
                 return Ok(None);
             };
             let records = Records::in_transaction(transaction)?;
-            let of_transaction = positions(&records.operations, &transaction_key(block, absn), Bound::Unbounded)?;
-            Ok(TransactionRecord::from_operations(records.at_all(of_transaction)?))
+            let own = || positions(&records.operations, &transaction_key(block, absn), Bound::Unbounded);
+            let mut operation_count = 0;
+            for position in own()? {
+                position?;
+                operation_count += 1;
+            }
+            let is_above = |position: &Result<OperationPosition>| match (position, after) {
+                (Ok(position), Some(after)) => *position > after,
+                _ => true,
+            };
+            let header = get(&records.blocks, &block_key(block), |value| decode_block(block, value))?;
+            Ok(Some(TransactionRecord {
+                id: *id,
+                block: header.ok_or_else(|| StorageError::corrupt(format!("block {block}"), "it is not stored"))?,
+                absn,
+                operation_count,
+                operations: records.page(own()?.filter(is_above), limit)?,
+            }))
         })
     }
 
@@ -233,12 +254,24 @@ impl Records {
         })
     }
 
-    /// The operations at these positions.
-    pub(crate) fn at_all(
+    /// The first operations at these positions, as many as the limit admits.
+    pub(crate) fn page(
         &self,
         positions: impl Iterator<Item = Result<OperationPosition>>,
+        limit: PageLimit,
     ) -> Result<Vec<OperationRecord>> {
-        positions.map(|position| self.at(position?)).collect()
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        for position in positions.take(rows(limit)) {
+            let record = self.at(position?)?;
+            let length = u64::try_from(record.operation.bytes.as_slice().len()).unwrap_or(u64::MAX);
+            if !limit.admits(page.len(), bytes, length) {
+                break;
+            }
+            bytes += length;
+            page.push(record);
+        }
+        Ok(page)
     }
 }
 

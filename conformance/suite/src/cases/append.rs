@@ -165,7 +165,13 @@ pub async fn transaction_without_operations_stores_nothing(factory: &impl StoreF
         }
     );
     assert_holds(&store, std::slice::from_ref(&full), cursor_at(&full), &[]).await;
-    assert_eq!(store.transaction(&transaction_id(4, 9)).await.unwrap(), None);
+    assert_eq!(
+        store
+            .transaction(&transaction_id(4, 9), None, crate::data::limit(1))
+            .await
+            .unwrap(),
+        None
+    );
     for delivered in [full, with_empty] {
         let again = deliver(&store, std::slice::from_ref(&delivered), cursor_at(&delivered));
         assert_no_op(&store, again, Appended::default()).await;

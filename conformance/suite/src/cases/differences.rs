@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use node_storage_contract::{
-    DidSuffix, IndexEntry, IndexOutcome, OperationHash, OperationPosition, PublishedBlock, PublishedOperation,
-    PublishedTransaction, Reason, TransactionId,
+    DidSuffix, IndexEntry, IndexOutcome, OperationHash, OperationPosition, PageLimit, PublishedBlock,
+    PublishedOperation, PublishedTransaction, Reason, TransactionId,
 };
 
 use crate::StoreFactory;
@@ -423,7 +423,7 @@ fn all_of<F: StoreFactory>(handles: &Handles<'_, F>) -> Vec<Read> {
         .filter_map(|at: OperationPosition| content.record(at));
     for record in records {
         reads.push(Read::Operation(record.id));
-        reads.push(Read::Transaction(record.transaction_id));
+        reads.push(Read::Transaction(record.transaction_id, None, PageLimit::MAX));
         match record.indexing {
             Some(IndexOutcome::Did { did, .. }) => reads.push(Read::ListedDid(did)),
             Some(IndexOutcome::Storage { operation_hash, .. }) => {

@@ -121,7 +121,7 @@ pub async fn long_answers_are_of_one_state(factory: &impl StoreFactory) {
                 Read::Operations(_, limit) | Read::OperationsOfDid(_, _, limit) | Read::ListedDids(_, limit) => {
                     *limit == PageLimit::MAX
                 }
-                Read::Transaction(asked) => Some(*asked) == id,
+                Read::Transaction(asked, _, limit) => Some(*asked) == id && *limit == PageLimit::MAX,
                 Read::StorageOwners(_) => true,
                 _ => false,
             })

@@ -13,7 +13,7 @@ use crate::data::{
 };
 use crate::expected::records;
 use crate::factory::open;
-use crate::observe::{all_listed_dids, all_operations};
+use crate::observe::{all_listed_dids, all_operations, whole_transaction};
 use crate::writes::deliver;
 
 /// More than either engine has parameters of a statement.
@@ -58,8 +58,9 @@ pub async fn seventy_thousand_operations_in_one_transaction(factory: &impl Store
 
     let expected = records(&blocks, &entries);
     assert_rows(&all_operations(&store).await, &expected, "operation");
-    let transaction = store.transaction(&blocks[0].transactions[0].id).await.unwrap();
+    let transaction = whole_transaction(&store, &blocks[0].transactions[0].id).await;
     let transaction = transaction.expect("the transaction is stored");
+    assert_eq!(transaction.operation_count, 70_000);
     assert_rows(&transaction.operations, &expected, "operation of the transaction");
     let listed: Vec<_> = numbered(&places, 0)
         .map(|(number, position)| ListedDid {

@@ -7,23 +7,30 @@ use node_storage_contract::{
 
 use crate::StoreFactory;
 use crate::assertions::{append, assert_rows, index};
-use crate::data::{block, block_with, blocks, did, ledger, limit, of_did, position, positions, transaction};
+use crate::data::{
+    absn, block, block_with, blocks, bytes, did, ledger, limit, of_did, osn, position, positions, transaction,
+    transaction_of,
+};
 use crate::expected::{index_entries, records};
 use crate::factory::open;
+use crate::observe::all_operations;
 
 /// A listing: from a position on, at most so many rows, as positions.
 #[derive(Clone, Copy)]
 enum Listing {
     Operations,
     Published,
+    /// Those of the transaction of the first operation.
+    OperationsOfTransaction,
     OperationsOfDid,
     ListedDids,
 }
 
 impl Listing {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Operations,
         Self::Published,
+        Self::OperationsOfTransaction,
         Self::OperationsOfDid,
         Self::ListedDids,
     ];
@@ -42,6 +49,23 @@ impl Listing {
                 let published = store.published_after(after, limit).await.unwrap();
                 published.into_iter().map(|record| record.operation.position).collect()
             }
+            Self::OperationsOfTransaction => {
+                let first = store.operations_after(None, crate::data::limit(1)).await.unwrap();
+                let id = first.first().expect("an operation").transaction_id;
+                let found = store.transaction(&id, after, limit).await.unwrap();
+                // Wherever the page begins.
+                let found = found.expect("the transaction is found");
+                let own =
+                    |position: &OperationPosition| (position.block, position.absn) == (found.block.number, found.absn);
+                let all = all_operations(store).await;
+                let count = all.iter().filter(|record| own(&record.operation.position)).count();
+                assert_eq!(
+                    found.operation_count,
+                    u64::try_from(count).unwrap(),
+                    "of the whole transaction"
+                );
+                of_records(found.operations)
+            }
             Self::OperationsOfDid => of_records(store.operations_of_did(&did(0), after, limit).await.unwrap()),
             Self::ListedDids => {
                 let listed = store.listed_dids_after(after, limit).await.unwrap();
@@ -54,6 +78,12 @@ impl Listing {
     fn of(self, positions: &[OperationPosition]) -> Vec<OperationPosition> {
         match self {
             Self::Operations | Self::Published => positions.to_vec(),
+            Self::OperationsOfTransaction => {
+                let transaction = |position: &OperationPosition| (position.block, position.absn);
+                let first = positions.first().map(transaction);
+                let own = positions.iter().filter(|position| Some(transaction(position)) == first);
+                own.copied().collect()
+            }
             Self::OperationsOfDid => positions.iter().copied().step_by(2).collect(),
             // DID 0 is listed at its first operation, the others at their only one.
             Self::ListedDids => {
@@ -206,7 +236,7 @@ pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFac
 pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
     let store = open(factory).await;
     let mut positions = fill(&store, &blocks(1..=2), 0).await;
-    let mut found: [Vec<OperationPosition>; 4] = Default::default();
+    let mut found: [Vec<OperationPosition>; 5] = Default::default();
     for number in 3..=12 {
         for (listing, found) in Listing::ALL.into_iter().zip(&mut found) {
             let page = listing.page(&store, found.last().copied(), limit(3)).await;
@@ -232,5 +262,55 @@ pub async fn page_limit_is_1_to_10000(factory: &impl StoreFactory) {
     for listing in Listing::ALL {
         assert_eq!(listing.page(&store, None, limit(1)).await.len(), 1);
         assert!(listing.page(&store, None, limit(10_000)).await.len() > 1);
+    }
+}
+
+/// A page with a bound of bytes holds as many operations as fit, one at least, and the pages are the whole listing.
+pub async fn pages_end_at_a_number_of_bytes(factory: &impl StoreFactory) {
+    let store = open(factory).await;
+    let lengths = [10, 20, 30, 100, 0, 0, 70, 30, 1, 40, 61, 300, 300, 5];
+    let contents: Vec<_> = (0_u8..)
+        .zip(lengths)
+        .map(|(number, length)| (osn(u64::from(number)), bytes(vec![number; length])))
+        .collect();
+    let all = [
+        block_with(1, vec![transaction_of(1, absn(0), contents.clone())]),
+        block_with(2, vec![transaction_of(2, absn(0), contents)]),
+    ];
+    append(&store, &all).await;
+    let positions = positions(&all);
+    let entries: Vec<_> = positions.iter().map(|at| of_did(*at, 0, true)).collect();
+    index(&store, &entries).await;
+    let length_at = |position: &OperationPosition| lengths[usize::try_from(position.osn.get()).unwrap()];
+    for (rows, most) in [(10_000, 100), (10_000, 60), (10_000, 1), (3, 100), (10_000, 1_000_000)] {
+        let limit = limit(rows).within_bytes(most);
+        for listing in [
+            Listing::Operations,
+            Listing::Published,
+            Listing::OperationsOfTransaction,
+            Listing::OperationsOfDid,
+        ] {
+            let mut rest: &[OperationPosition] = match listing {
+                Listing::OperationsOfTransaction => &positions[..lengths.len()],
+                _ => &positions,
+            };
+            let mut after = None;
+            while !rest.is_empty() {
+                let page = listing.page(&store, after, limit).await;
+                let mut expected = Vec::new();
+                let mut bytes = 0;
+                for position in rest.iter().take(usize::try_from(rows).unwrap()) {
+                    bytes += length_at(position);
+                    if !expected.is_empty() && bytes > usize::try_from(most).unwrap() {
+                        break;
+                    }
+                    expected.push(*position);
+                }
+                assert_eq!(page, expected, "{rows} rows of {most} bytes after {after:?}");
+                rest = &rest[page.len()..];
+                after = page.last().copied();
+            }
+            assert_eq!(listing.page(&store, after, limit).await, vec![]);
+        }
     }
 }

@@ -133,7 +133,7 @@ async fn walk<F: StoreFactory>(handles: &mut Handles<'_, F>, shape: Shape, count
             .into_iter()
             .chain(new.last())
             .flat_map(|block| block.transactions.first().into_iter().chain(block.transactions.last()))
-            .map(|transaction| Read::Transaction(transaction.id)),
+            .map(|transaction| Read::Transaction(transaction.id, None, PageLimit::MAX)),
     );
     reads.extend(new.last().map(|block| Read::Block(block.number)));
     let (handle, store) = handles.nth(usize::try_from(count).expect("a small count"));
@@ -291,7 +291,7 @@ pub async fn values_around_every_size_come_back(factory: &impl StoreFactory) {
             block
                 .transactions
                 .first()
-                .map(|transaction| Read::Transaction(transaction.id)),
+                .map(|transaction| Read::Transaction(transaction.id, None, PageLimit::MAX)),
         );
         let (handle, store) = handles.writer(2);
         look(

@@ -149,6 +149,12 @@ defects! {
     PageHoldsAtMost1000, 9;
     /// A page holds at most 9,999 rows, whatever its limit.
     PageHoldsAtMost9999, 9;
+    /// A page with a bound of bytes has as many rows as its limit, however long they are.
+    PageIgnoresItsBytes, 9;
+    /// A page holds one byte more than its limit.
+    PageHoldsOneByteMore, 9;
+    /// A page is empty where its first operation has more bytes than the limit.
+    PageEndsBeforeLongOperation, 9;
     /// The last row of a full page has no outcome of indexing.
     LastRowOfFullPageIsUnindexed, 9;
     /// A page of what was published leaves out the indexed operations.
@@ -185,6 +191,12 @@ defects! {
     CutsTransactionsAt1000, 4;
     /// A transaction is found with at most 10,000 operations.
     CutsTransactionsAt10000, 4;
+    /// The number of operations of a transaction is that of its page.
+    TransactionCountsItsPage, 4;
+    /// A transaction is not found where its page is empty.
+    TransactionEndsWithItsOperations, 4;
+    /// Every page of a transaction is its first one.
+    TransactionStartsOver, 9;
     /// Transactions are found by the first 31 bytes of their ids.
     ComparesTransactionIdsByPrefix, 3;
     /// DIDs are found by their first 31 bytes.

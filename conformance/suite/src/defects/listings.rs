@@ -49,6 +49,14 @@ pub(super) async fn page<Row, Page: Future<Output = Result<Vec<Row>>>>(
             let one_more = PageLimit::try_from(u64::from(limit.get()) + 1).unwrap_or(limit);
             return read(after, one_more).await;
         }
+        (Fault::PageIgnoresItsBytes, _) => {
+            let unbounded = PageLimit::try_from(u64::from(limit.get())).unwrap_or(limit);
+            return read(after, unbounded).await;
+        }
+        (Fault::PageHoldsOneByteMore, _) => {
+            let one_more = limit.bytes().map(|bytes| limit.within_bytes(bytes + 1));
+            return read(after, one_more.unwrap_or(limit)).await;
+        }
         (Fault::PageBeginsAtNextBlock, Some(after)) => {
             let (absn, osn) = (TransactionIndex::MAX, OperationIndex::MAX);
             return read(Some(OperationPosition { absn, osn, ..after }), limit).await;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use node_storage_contract::{
-    DidSuffix, IndexOutcome, IndexedOperationRepo, ListedDid, OperationHash, OperationId, OperationRecord,
-    RawOperationRepo, Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
+    DidSuffix, IndexOutcome, IndexedOperationRepo, ListedDid, OperationHash, OperationId, OperationPosition,
+    OperationRecord, PageLimit, RawOperationRepo, Result, StorageError, StorageOwner, TransactionId, TransactionRecord,
 };
 
 use super::list::Fault;
-use super::stored::all_operations;
+use super::stored::{all, all_operations};
 use super::writes::same_prefix;
+use crate::expected::transaction_of;
 use crate::model::ModelStore;
 
 /// How many storage operations of a DID have an owner, with the fault that cuts chains.
@@ -33,7 +34,7 @@ pub(super) async fn operation(fault: Fault, store: &ModelStore, id: &OperationId
         ) => Ok(None),
         (Fault::FindsTransactionsAsOperations, None) => {
             let id = TransactionId::new(*id.as_bytes());
-            let transaction = store.transaction(&id).await?;
+            let transaction = store.transaction(&id, None, PageLimit::MAX).await?;
             Ok(transaction.and_then(|transaction| transaction.operations.into_iter().next()))
         }
         (Fault::FindsRoutedOperationFirst, Some(_)) => {
@@ -49,16 +50,60 @@ pub(super) async fn operation(fault: Fault, store: &ModelStore, id: &OperationId
     }
 }
 
-/// Returns what the fault leaves of a transaction.
-pub(super) fn transaction(fault: Fault, found: TransactionRecord) -> Option<TransactionRecord> {
-    let mut operations = found.operations;
+/// Returns the page of a transaction that the fault leaves of all of its operations.
+pub(super) async fn transaction(
+    fault: Fault,
+    store: &ModelStore,
+    id: &TransactionId,
+    (after, limit): (Option<OperationPosition>, PageLimit),
+) -> Result<Option<TransactionRecord>> {
+    let Some(found) = store.transaction(id, after, limit).await? else {
+        return Ok(None);
+    };
+    let most = match fault {
+        Fault::CutsTransactionsAt1000 => 1_000,
+        Fault::CutsTransactionsAt10000 => 10_000,
+        Fault::TransactionHidesUnindexedOperations
+        | Fault::TransactionCountsItsPage
+        | Fault::TransactionEndsWithItsOperations
+        | Fault::TransactionStartsOver => usize::MAX,
+        _ => return Ok(Some(found)),
+    };
     match fault {
-        Fault::TransactionHidesUnindexedOperations => operations.retain(|record| record.indexing.is_some()),
-        Fault::CutsTransactionsAt1000 => operations.truncate(1_000),
-        Fault::CutsTransactionsAt10000 => operations.truncate(10_000),
+        Fault::TransactionCountsItsPage => {
+            let operation_count = u64::try_from(found.operations.len()).unwrap_or(u64::MAX);
+            return Ok(Some(TransactionRecord {
+                operation_count,
+                ..found
+            }));
+        }
+        Fault::TransactionEndsWithItsOperations => return Ok((!found.operations.is_empty()).then_some(found)),
+        Fault::TransactionStartsOver => return store.transaction(id, None, limit).await,
         _ => {}
     }
-    TransactionRecord::from_operations(operations)
+    let operations = all(
+        |record: &OperationRecord| record.operation.position,
+        |after, limit| async move {
+            let page = store.transaction(id, after, limit).await?;
+            Ok(page.map_or_else(Vec::new, |page| page.operations))
+        },
+    )
+    .await?;
+    let mut left = operations;
+    left.truncate(most);
+    if fault == Fault::TransactionHidesUnindexedOperations {
+        left.retain(|record| record.indexing.is_some());
+    }
+    let Some(whole) = transaction_of(left) else {
+        return Ok(None);
+    };
+    let is_on_page = |record: &OperationRecord| {
+        let position = record.operation.position;
+        after.is_none_or(|after| position > after)
+    };
+    let rows = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    let operations = whole.operations.into_iter().filter(is_on_page).take(rows).collect();
+    Ok(Some(TransactionRecord { operations, ..whole }))
 }
 
 /// Returns the DIDs that the fault lists; `None` if it lists the right ones.

@@ -16,6 +16,7 @@ use super::listings::{page, published};
 use super::shared::{Shared, pause};
 use super::stored::{LOWEST, all_operations};
 use super::{answers, deliveries, loads, lookups, writes};
+use crate::expected::transaction_of;
 use crate::model::{Content, ModelStore};
 use crate::writes::deliver;
 
@@ -177,6 +178,12 @@ impl DefectiveStore {
             && self.fault == Some(Fault::LastRowOfFullPageIsUnindexed)
         {
             last.indexing = None;
+        }
+        if let ([alone], Some(most)) = (rows.as_slice(), limit.bytes())
+            && self.fault == Some(Fault::PageEndsBeforeLongOperation)
+            && alone.operation.bytes.as_slice().len() > usize::try_from(most).unwrap_or(usize::MAX)
+        {
+            rows.clear();
         }
         Ok(rows)
     }
@@ -438,22 +445,46 @@ impl RawOperationRepo for DefectiveStore {
         .await
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
         self.call(async {
-            let found = match self.fault {
-                Some(Fault::ComparesTransactionIdsByPrefix) => {
-                    let first = lookups::first_with_prefix(&self.inner, id);
-                    self.inner.transaction(&first.unwrap_or(*id)).await?
-                }
-                _ => self.inner.transaction(id).await?,
+            let Some(fault) = self.fault else {
+                return self.inner.transaction(id, after, limit).await;
             };
-            let (Some(fault), Some(found)) = (self.fault, found.clone()) else {
-                return Ok(found);
+            let known = match fault {
+                Fault::ComparesTransactionIdsByPrefix => lookups::first_with_prefix(&self.inner, id),
+                _ => None,
             };
-            let Some(found) = lookups::transaction(fault, found) else {
+            let id = known.as_ref().unwrap_or(id);
+            let Some(found) = lookups::transaction(fault, &self.inner, id, (after, limit)).await? else {
                 return Ok(None);
             };
-            Ok(TransactionRecord::from_operations(self.records(found.operations)?))
+            let read = |after, limit| async move {
+                let page = self.inner.transaction(id, after, limit).await?;
+                Ok(page.map_or_else(Vec::new, |page| page.operations))
+            };
+            let stored = match fault {
+                Fault::PageIgnoresItsBytes | Fault::PageHoldsOneByteMore => {
+                    page(fault, &self.shared, (after, limit), position_of, read).await?
+                }
+                _ => found.operations,
+            };
+            let operations = self.page_of_records(stored, limit)?;
+            // Its block and place are those of its operations, as the fault has them.
+            Ok(Some(match transaction_of(operations) {
+                Some(changed) => TransactionRecord {
+                    operation_count: found.operation_count,
+                    ..changed
+                },
+                None => TransactionRecord {
+                    operations: Vec::new(),
+                    ..found
+                },
+            }))
         })
         .await
     }

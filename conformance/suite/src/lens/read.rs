@@ -11,6 +11,9 @@ use node_storage_contract::{
 use crate::data::{did, limit, storage_hash};
 use crate::model::{Content, ModelStore};
 
+/// Bytes of a page that two or three of the shortest operations of the tables fill.
+const FEW_BYTES: u64 = 40;
+
 /// A call that changes nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Read {
@@ -22,7 +25,7 @@ pub(crate) enum Read {
     Operations(Option<OperationPosition>, PageLimit),
     Published(Option<OperationPosition>, PageLimit),
     Operation(OperationId),
-    Transaction(TransactionId),
+    Transaction(TransactionId, Option<OperationPosition>, PageLimit),
     OperationsOfDid(DidSuffix, Option<OperationPosition>, PageLimit),
     StorageOwners(Vec<OperationHash>),
     ListedDid(DidSuffix),
@@ -75,7 +78,7 @@ impl Read {
             Self::Operations(..) => "operations_after",
             Self::Published(..) => "published_after",
             Self::Operation(_) => "operation",
-            Self::Transaction(_) => "transaction",
+            Self::Transaction(..) => "transaction",
             Self::OperationsOfDid(..) => "operations_of_did",
             Self::StorageOwners(_) => "storage_owners",
             Self::ListedDid(_) => "listed_did",
@@ -88,9 +91,10 @@ impl Read {
         match self {
             Self::Operations(_, limit)
             | Self::Published(_, limit)
+            | Self::Transaction(_, _, limit)
             | Self::OperationsOfDid(_, _, limit)
-            | Self::ListedDids(_, limit) => *limit != PageLimit::MAX,
-            Self::Transaction(_) | Self::StorageOwners(_) => false,
+            | Self::ListedDids(_, limit) => limit.get() != PageLimit::MAX.get(),
+            Self::StorageOwners(_) => false,
             _ => true,
         }
     }
@@ -106,7 +110,7 @@ impl Read {
             Self::Operations(after, limit) => Reading::Operations(store.operations_after(*after, *limit).await?),
             Self::Published(after, limit) => Reading::Published(store.published_after(*after, *limit).await?),
             Self::Operation(id) => Reading::Operation(store.operation(id).await?),
-            Self::Transaction(id) => Reading::Transaction(store.transaction(id).await?),
+            Self::Transaction(id, after, limit) => Reading::Transaction(store.transaction(id, *after, *limit).await?),
             Self::OperationsOfDid(did, after, limit) => {
                 Reading::Operations(store.operations_of_did(did, *after, *limit).await?)
             }
@@ -179,7 +183,7 @@ pub(crate) fn questions(content: &Content) -> Vec<Read> {
         .collect();
     numbers.extend(content.cursor.map(|cursor| cursor.block));
     reads.extend(numbers.into_iter().rev().map(Read::Block));
-    for (after, limit) in [(None, all), (None, one)]
+    for (after, limit) in [(None, all), (None, one), (None, all.within_bytes(FEW_BYTES))]
         .into_iter()
         .chain(starts.iter().map(|after| (Some(*after), two)))
     {
@@ -189,15 +193,23 @@ pub(crate) fn questions(content: &Content) -> Vec<Read> {
     for position in &starts {
         let record = content.record(*position).expect("it is stored");
         reads.push(Read::Operation(record.id));
-        reads.push(Read::Transaction(record.transaction_id));
+        reads.push(Read::Transaction(record.transaction_id, None, all));
+        reads.push(Read::Transaction(record.transaction_id, None, one));
+        reads.push(Read::Transaction(record.transaction_id, Some(*position), two));
+        reads.push(Read::Transaction(
+            record.transaction_id,
+            None,
+            all.within_bytes(FEW_BYTES),
+        ));
     }
     reads.push(Read::Operation(OperationId::new([0xee; 32])));
-    reads.push(Read::Transaction(TransactionId::new([0xee; 32])));
+    reads.push(Read::Transaction(TransactionId::new([0xee; 32]), None, all));
     let dids: BTreeSet<DidSuffix> = content.index.values().filter_map(IndexOutcome::did).collect();
     let dids: Vec<_> = dids.into_iter().collect();
     for did in some(&dids).into_iter().chain([did(u64::MAX)]) {
         reads.push(Read::OperationsOfDid(did, None, all));
         reads.push(Read::OperationsOfDid(did, None, one));
+        reads.push(Read::OperationsOfDid(did, None, all.within_bytes(FEW_BYTES)));
         reads.push(Read::ListedDid(did));
     }
     if let (Some(did), Some(after)) = (dids.first(), positions.first()) {

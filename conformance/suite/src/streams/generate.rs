@@ -224,7 +224,7 @@ fn question() -> impl Strategy<Value = Question> {
         (after(), limit()).prop_map(|(after, limit)| Question::ListedPage(after, limit)),
         number.prop_map(Question::Number),
         operation().prop_map(Question::IdOf),
-        STORED.prop_map(Question::StoredTransaction),
+        (STORED, after(), limit()).prop_map(|(index, after, limit)| Question::StoredTransaction(index, after, limit)),
         Just(Question::UnknownTransaction),
         (0..DIDS).prop_map(Question::Did),
         Just(Question::Owners),

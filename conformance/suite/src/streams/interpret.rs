@@ -277,10 +277,12 @@ impl<'a> Known<'a> {
             Question::ListedPage(after, limit) => Read::ListedDids(self.position(*after), rows(*limit)),
             Question::Number(number) => Read::Block(block_no((*number).min(BlockNo::MAX.get()))),
             Question::IdOf(operation) => Read::Operation(operation.bytes().id()),
-            Question::StoredTransaction(index) => {
-                Read::Transaction(self.stored_transaction(*index).unwrap_or_else(unknown_transaction))
-            }
-            Question::UnknownTransaction => Read::Transaction(unknown_transaction()),
+            Question::StoredTransaction(index, after, limit) => Read::Transaction(
+                self.stored_transaction(*index).unwrap_or_else(unknown_transaction),
+                self.position(*after),
+                rows(*limit),
+            ),
+            Question::UnknownTransaction => Read::Transaction(unknown_transaction(), None, PageLimit::MAX),
             Question::Did(did) => Read::ListedDid(suffix(*did)),
             Question::Owners => {
                 let mut hashes: Vec<_> = storage_hashes();

@@ -256,8 +256,8 @@ pub enum Question {
     Number(u64),
     /// The operation with the id of these bytes.
     IdOf(Operation),
-    /// This stored transaction.
-    StoredTransaction(usize),
+    /// This stored transaction, with a page of its operations.
+    StoredTransaction(usize, After, u64),
     /// A transaction that is not stored.
     UnknownTransaction,
     /// This DID.

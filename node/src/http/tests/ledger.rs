@@ -1,9 +1,12 @@
 //! Transactions and operations.
 
 use axum::http::StatusCode;
+use did_prism::digest::OperationHash;
 use did_prism::ledger::OperationBytes;
 use did_prism::rule::Rule;
 use node_service::index::index_all;
+use node_storage::contract::{IndexEntry, IndexOutcome, PageLimit};
+use node_storage::{IndexedOperationRepo, RawOperationRepo};
 use prism_fixtures::{Identity, block, message, transaction_id};
 use serde_json::{Value, json};
 
@@ -161,6 +164,90 @@ async fn the_operations_of_a_transaction_are_judged_in_their_order_whichever_did
             ("no_effect", Some("deactivated")),
         ]
     );
+}
+
+/// The pages that a listing has from its first one on, each `next` followed.
+async fn pages(api: &TestApi, path: &str, limit: usize) -> Vec<Value> {
+    let mut pages: Vec<Value> = Vec::new();
+    loop {
+        let after = pages.last().and_then(|page| page["next"].as_str());
+        let after = after.map_or_else(String::new, |after| format!("&after={after}"));
+        let page = api.get(&format!("{path}?limit={limit}{after}")).await.json();
+        let is_last = page["next"].is_null();
+        pages.push(page);
+        if is_last {
+            return pages;
+        }
+    }
+}
+
+fn lengths(pages: &[Value], items: &str) -> Vec<usize> {
+    pages.iter().map(|page| page[items].as_array().unwrap().len()).collect()
+}
+
+#[tokio::test]
+async fn a_transaction_is_answered_in_pages_that_have_each_operation_once() {
+    let operations: Vec<Vec<u8>> = (0..7_u8).map(|number| vec![number]).collect();
+    let others = vec![vec![9]];
+    let api = TestApi::with_blocks(&[block(3, 5, 100, [operations.clone(), others])]).await;
+    let path = format!("/api/transactions/{}", transaction_id(3, 5, 0));
+    for (limit, expected) in [(3, vec![3, 3, 1]), (7, vec![7]), (6, vec![6, 1]), (1000, vec![7])] {
+        let pages = pages(&api, &path, limit).await;
+        assert_eq!(lengths(&pages, "operations"), expected);
+        let mut found = Vec::new();
+        for page in &pages {
+            assert_eq!(page["operation_count"], 7, "that of the whole transaction");
+            assert_eq!((&page["block_number"], &page["absn"]), (&json!(5), &json!(0)));
+            found.extend(page["operations"].as_array().unwrap().clone());
+        }
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| one["signed_operation_data"].as_str().unwrap())
+            .collect();
+        assert_eq!(found, ["00", "01", "02", "03", "04", "05", "06"]);
+    }
+    // What stands above its last operation is not of it.
+    let end = api.get(&format!("{path}?after=5:0:6")).await.json();
+    assert_eq!((&end["operations"], &end["next"]), (&json!([]), &Value::Null));
+    assert_eq!(end["operation_count"], 7);
+    for wrong in ["limit=0", "limit=1001", "after=5", "offset=1"] {
+        let answer = api.get(&format!("{path}?{wrong}")).await;
+        answer.problem(StatusCode::BAD_REQUEST);
+    }
+}
+
+/// 8 MiB of operations at a time, whatever their number: a page of a thousand of the longest would be a gibibyte.
+#[tokio::test]
+async fn pages_of_operations_end_at_a_number_of_bytes() {
+    let identity = Identity::new(3, 1);
+    let longest = |number: u8| vec![number; OperationBytes::MAX_LENGTH];
+    let operations: Vec<Vec<u8>> = (0..19).map(longest).collect();
+    let api = TestApi::empty().await;
+    api.append(&[block(3, 5, 100, [operations])]).await;
+    let stored = api.storage.published_after(None, PageLimit::MAX).await.unwrap();
+    let entries: Vec<_> = stored
+        .iter()
+        .map(|record| IndexEntry {
+            position: record.operation.position,
+            outcome: IndexOutcome::Did {
+                did: identity.suffix(),
+                operation_hash: OperationHash::new(*record.id.as_bytes()),
+                lists_did: false,
+            },
+        })
+        .collect();
+    api.storage.index(&entries).await.unwrap();
+    let of_transaction = pages(&api, &format!("/api/transactions/{}", transaction_id(3, 5, 0)), 1000).await;
+    assert_eq!(lengths(&of_transaction, "operations"), [8, 8, 3]);
+    let of_did = pages(&api, &format!("/api/dids/{}/operations", identity.did()), 1000).await;
+    assert_eq!(lengths(&of_did, "items"), [8, 8, 3]);
+    // As many as fit are no reason to promise a further page.
+    let last = api
+        .get(&format!("/api/dids/{}/operations?after=5:0:10", identity.did()))
+        .await
+        .json();
+    assert_eq!(lengths(std::slice::from_ref(&last), "items"), [8]);
+    assert_eq!(last["next"], Value::Null);
 }
 
 /// The events of an entry stand among the operations of its owner, with the same statuses.

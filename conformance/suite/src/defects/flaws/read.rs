@@ -60,6 +60,7 @@ impl FlawedStore {
                     Read::Block(number) => Read::Block(narrow(number)),
                     Read::Operations(after, limit) => Read::Operations(narrow_after(after), limit),
                     Read::Published(after, limit) => Read::Published(narrow_after(after), limit),
+                    Read::Transaction(id, after, limit) => Read::Transaction(id, narrow_after(after), limit),
                     Read::OperationsOfDid(did, after, limit) => Read::OperationsOfDid(did, narrow_after(after), limit),
                     Read::ListedDids(after, limit) => Read::ListedDids(narrow_after(after), limit),
                     other => other,

@@ -358,8 +358,13 @@ impl RawOperationRepo for FlawedStore {
         }
     }
 
-    async fn transaction(&self, id: &TransactionId) -> Result<Option<TransactionRecord>> {
-        match self.ask(Read::Transaction(*id)).await? {
+    async fn transaction(
+        &self,
+        id: &TransactionId,
+        after: Option<OperationPosition>,
+        limit: PageLimit,
+    ) -> Result<Option<TransactionRecord>> {
+        match self.ask(Read::Transaction(*id, after, limit)).await? {
             Reading::Transaction(record) => Ok(record),
             other => wrong(&other),
         }
