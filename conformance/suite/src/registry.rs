@@ -235,12 +235,15 @@ macro_rules! with_all_cases {
                 store_opened_to_read_refuses_a_load
                 seventy_thousand_operations_come_in_one_chunk
                 dropped_load_is_stored_whole_or_not_at_all
+                loads_of_every_shape_end_as_they_have_to
+                transaction_of_any_earlier_chunk_is_a_conflict
             }
             large_batches [1, 2, 7, 9] Full {
                 seventy_thousand_operations_in_one_transaction
                 seventy_thousand_blocks_in_one_call
                 pages_of_the_highest_limit_are_full
                 forty_longest_operations_in_one_call
+                long_load_is_nothing_until_it_ends
             }
             errors [11] Basic {
                 conflict_is_not_retryable_and_names_its_position
@@ -258,6 +261,7 @@ macro_rules! with_all_cases {
                 reads_beside_a_large_write_see_the_state_before_or_after_it
                 long_answers_are_of_one_state
                 every_write_waits_for_a_load
+                write_that_waits_long_waits_on_or_is_busy
                 reads_wait_for_no_write
             }
             dropped [2, 6, 7] Full {
@@ -267,6 +271,7 @@ macro_rules! with_all_cases {
                 cursor_move_dropped_at_any_step_is_whole_or_nothing
                 large_writes_dropped_at_any_step_are_whole_or_nothing
                 waiting_write_dropped_at_any_step_leaves_nothing_behind
+                long_reads_dropped_at_any_step_leave_nothing_behind
                 reads_dropped_at_any_step_leave_nothing_behind
             }
             refused [2, 10, 11] Full {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use node_storage_contract::{
-    DidSuffix, IndexEntry, IndexOutcome, OperationHash, OperationPosition, PageLimit, PublishedBlock,
+    DidSuffix, IndexEntry, IndexOutcome, LedgerBound, OperationHash, OperationPosition, PageLimit, PublishedBlock,
     PublishedOperation, PublishedTransaction, Reason, TransactionId,
 };
 
@@ -238,33 +238,46 @@ pub async fn any_other_cursor_is_refused_or_changes_nothing(factory: &impl Store
     handles.close().await;
 }
 
-/// Loads onto what differs from what is stored in anything.
+/// Loads onto what differs from what is stored in anything: from nothing, from a cursor alone, and from blocks below one.
 pub async fn any_other_bound_is_refused_by_a_load(factory: &impl StoreFactory) {
     let mut handles = Handles::open(factory).await;
-    handles
-        .write(
-            0,
-            &Write::Append(None, blocks([3, 300]), cursor(slot_of(70_000), 70_000)),
-        )
-        .await;
-    let bound = handles.model.content().bound();
-    let writes: Vec<_> = differences::of_bound(&bound)
-        .into_iter()
-        .map(|Difference { what, thing }| {
-            let chunks = Chunks::new(vec![vec![block(70_001)]], End::AtLastBlock);
-            (
-                format!("of what the load is put onto, {what}"),
-                Write::Load(thing, chunks),
-            )
-        })
-        .collect();
-    ask_each(&handles, writes.clone()).await;
-    for (what, write) in writes {
-        assert_eq!(
-            write.chunks_asked_for(),
-            0,
-            "{what}: the source is asked before the store is judged"
-        );
+    let cursors = [cursor(slot_of(2), 2), cursor(slot_of(70_000), 70_000)];
+    let writes = [
+        Write::AdvanceCursor(None, cursors[0]),
+        Write::Append(Some(cursors[0]), blocks([3, 300]), cursors[1]),
+    ];
+    for step in 0..=writes.len() {
+        let bound = handles.model.content().bound();
+        let mut others = differences::of_bound(&bound);
+        others.extend(cursors.map(|cursor| Difference {
+            what: format!("the cursor is at block {}", cursor.block.get()),
+            thing: LedgerBound {
+                cursor: Some(cursor),
+                ..bound
+            },
+        }));
+        let loads: Vec<_> = others
+            .into_iter()
+            .filter(|Difference { thing, .. }| *thing != bound)
+            .map(|Difference { what, thing }| {
+                let chunks = Chunks::new(vec![vec![block(70_001)]], End::AtLastBlock);
+                (
+                    format!("of what the load is put onto, {what}"),
+                    Write::Load(thing, chunks),
+                )
+            })
+            .collect();
+        ask_each(&handles, loads.clone()).await;
+        for (what, load) in loads {
+            assert_eq!(
+                load.chunks_asked_for(),
+                0,
+                "{what}: the source is asked before the store is judged"
+            );
+        }
+        if let Some(write) = writes.get(step) {
+            handles.write(step, write).await;
+        }
     }
     handles.close().await;
 }

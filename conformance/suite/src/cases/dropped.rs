@@ -155,6 +155,41 @@ pub async fn reads_dropped_at_any_step_leave_nothing_behind(factory: &impl Store
     handles.close().await;
 }
 
+/// A read of everything there is, of more than a thousand rows, which a store may answer in parts, that is dropped at any of its first
+/// steps, far more often than there are connections, leaves a store that reads and writes.
+pub async fn long_reads_dropped_at_any_step_leave_nothing_behind(factory: &impl StoreFactory) {
+    const TIMES: usize = 30;
+    let mut handles = Handles::open(factory).await;
+    for (step, kind) in [Kind::AppendLarge, Kind::IndexAll].into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        handles.write(step, &write).await;
+    }
+    let reads = questions(&handles.model.content());
+    for method in Read::METHODS {
+        let mut longest: Option<(usize, &Read)> = None;
+        for read in reads.iter().filter(|read| read.method() == method && !read.is_brief()) {
+            let length = read.expected(&handles.model).await.rows();
+            if longest.is_none_or(|(known, _)| length > known) {
+                longest = Some((length, read));
+            }
+        }
+        // A few rows answer the others.
+        let Some((_, read)) = longest else { continue };
+        for steps in 0..TIMES {
+            let (_, store) = handles.nth(steps);
+            let mut call = Stepped::new(read.ask(store));
+            // Two of three are dropped while they go on; the third may end.
+            while call.polls < steps % 3 + 1 && !call.step().await {}
+        }
+        handles.last = format!("{TIMES} reads by {method} that were dropped");
+        handles.glance(&[Read::Cursor, Read::Bound, Read::IndexerState]).await;
+        let write = Kind::Append.next(&handles.model);
+        handles.write(0, &write).await;
+    }
+    handles.look_once().await;
+    handles.close().await;
+}
+
 async fn drop_at_every_step(factory: &impl StoreFactory, kinds: &[Kind]) {
     let mut handles = Handles::open(factory).await;
     for kind in kinds {

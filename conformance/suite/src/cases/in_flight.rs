@@ -1,7 +1,10 @@
 //! While a write goes on, everybody else sees the state before or the state after, whole (lines 2, 7 and 9 of the storage
 //! contract).
 
-use node_storage_contract::PageLimit;
+use std::time::Duration;
+
+use node_storage_contract::{NodeStorage, PageLimit, Result, StorageError};
+use tokio::time::{Instant, timeout};
 
 use crate::StoreFactory;
 use crate::lens::author::Kind;
@@ -10,7 +13,7 @@ use crate::lens::is_after;
 use crate::lens::read::{Read, Reading, brief, questions, questions_about, telling};
 use crate::lens::refusals::contradictions;
 use crate::lens::stepped::{Stepped, finish_all, finish_beside, finish_soon, poll_as_far_as_they_come};
-use crate::lens::write::Write;
+use crate::lens::write::{Write, Written};
 use crate::model::ModelStore;
 use crate::streams::short;
 
@@ -118,9 +121,10 @@ pub async fn long_answers_are_of_one_state(factory: &impl StoreFactory) {
         let reads: Vec<Read> = questions_about(&[&after])
             .into_iter()
             .filter(|read| match read {
-                Read::Operations(_, limit) | Read::OperationsOfDid(_, _, limit) | Read::ListedDids(_, limit) => {
-                    *limit == PageLimit::MAX
-                }
+                Read::Operations(_, limit)
+                | Read::Published(_, limit)
+                | Read::OperationsOfDid(_, _, limit)
+                | Read::ListedDids(_, limit) => *limit == PageLimit::MAX,
                 Read::Transaction(asked, _, limit) => Some(*asked) == id && *limit == PageLimit::MAX,
                 Read::StorageOwners(_) => true,
                 _ => false,
@@ -183,8 +187,11 @@ const BETWEEN: [Kind; 6] = [
 /// The steps of a read that are looked at; one that takes many more reads on and on.
 const STEPS: usize = 6;
 
-/// Each read is polled step by step while others write between its steps: its answer is that of one state, of those there were
-/// while it went on. For each of its first steps something is asked for that changes just then.
+/// The same where two writes come between any two of them.
+const STEPS_WITH_TWO: usize = 3;
+
+/// Each read is polled step by step while others write between its steps, once or twice: its answer is that of one state, of those
+/// there were while it went on. For each of its first steps something is asked for that changes just then.
 pub async fn read_answers_one_state_however_much_is_written_meanwhile(factory: &impl StoreFactory) {
     let mut handles = Handles::open(factory).await;
     for (step, kind) in [Kind::Append, Kind::Index, Kind::AppendMany, Kind::Index]
@@ -194,13 +201,19 @@ pub async fn read_answers_one_state_however_much_is_written_meanwhile(factory: &
         let write = kind.next(&handles.model);
         handles.write(step, &write).await;
     }
-    for (place, method) in Read::METHODS.into_iter().enumerate() {
-        for step in 0..STEPS {
-            // The second kind of the list comes at this step, or its last.
-            let first = [1, 5][step % 2] + BETWEEN.len() * STEPS - step;
-            let plan = plan(&handles.model, first).await;
-            if let Some(read) = changing_at(step, method, &plan).await {
-                write_between_its_steps(&mut handles, &read, &plan, place + step).await;
+    // What is read in two parts may mix states only if what both parts tell of has changed in between.
+    for (writes, steps) in [(1, STEPS), (2, STEPS_WITH_TWO)] {
+        for (place, method, step) in Read::METHODS
+            .into_iter()
+            .enumerate()
+            .flat_map(|(place, method)| (0..steps).map(move |step| (place, method, step)))
+        {
+            // The second kind of the list comes last before the step after this one, or its last.
+            let last = (step + 1) * writes - 1;
+            let first = [1, 5][step % 2] + BETWEEN.len() * STEPS - last;
+            let plan = plan(&handles.model, first, writes).await;
+            if let Some(read) = changing_at(last, method, &plan).await {
+                write_between_its_steps(&mut handles, &read, &plan, writes, place + step).await;
             }
         }
     }
@@ -212,6 +225,7 @@ async fn write_between_its_steps<F: StoreFactory>(
     handles: &mut Handles<'_, F>,
     read: &Read,
     plan: &[(Write, ModelStore)],
+    writes: usize,
     turn: usize,
 ) {
     let (handle, store) = handles.nth(turn);
@@ -219,15 +233,19 @@ async fn write_between_its_steps<F: StoreFactory>(
     let mut states = vec![read.expected(&handles.model).await];
     let mut call = Stepped::new(read.ask(&store));
     let mut steps = 0;
-    // The first step comes before the first write, and a write before every further step.
-    while !call.step().await {
-        let Some((write, _)) = plan.get(steps) else { break };
-        steps += 1;
-        let (after, expected) = write.expected(&handles.model).await;
-        let other = handles.writer(steps).1.clone();
-        let answer = finish_beside(Stepped::new(write.ask(&other)), &mut call).await;
-        handles.accept(after, &expected, &answer, &write.describe());
-        states.push(read.expected(&handles.model).await);
+    // The first step comes before the first write, and so many writes before every further step.
+    'steps: while !call.step().await {
+        for _ in 0..writes {
+            let Some((write, _)) = plan.get(steps) else {
+                break 'steps;
+            };
+            steps += 1;
+            let (after, expected) = write.expected(&handles.model).await;
+            let other = handles.writer(steps).1.clone();
+            let answer = finish_beside(Stepped::new(write.ask(&other)), &mut call).await;
+            handles.accept(after, &expected, &answer, &write.describe());
+            states.push(read.expected(&handles.model).await);
+        }
     }
     let polls = call.polls;
     let found = call.finish().await;
@@ -246,10 +264,16 @@ async fn write_between_its_steps<F: StoreFactory>(
     }
 }
 
-/// Writes that come one after another from this state on, the kind with this number first; each with the state after it.
-async fn plan(model: &ModelStore, first: usize) -> Vec<(Write, ModelStore)> {
+/// Writes that come one after another from this state on, so many between two steps, the kind with this number first; each with the
+/// state after it.
+async fn plan(model: &ModelStore, first: usize, writes: usize) -> Vec<(Write, ModelStore)> {
     let mut plan: Vec<(Write, ModelStore)> = Vec::new();
-    for kind in BETWEEN.into_iter().cycle().skip(first % BETWEEN.len()).take(STEPS + 2) {
+    for kind in BETWEEN
+        .into_iter()
+        .cycle()
+        .skip(first % BETWEEN.len())
+        .take((STEPS + 2) * writes)
+    {
         let before = plan.last().map_or(model, |(_, after)| after);
         let write = kind.next(before);
         let (after, _) = write.expected(before).await;
@@ -396,4 +420,63 @@ pub async fn every_write_waits_for_a_load(factory: &impl StoreFactory) {
     }
     handles.look().await;
     handles.close().await;
+}
+
+/// A write that waits longer than a store may have patience for is still waiting, or is `Busy`: never lost, and never something that
+/// says that the store is away.
+pub async fn write_that_waits_long_waits_on_or_is_busy(factory: &impl StoreFactory) {
+    /// A store answers `Busy` after ten seconds at the earliest.
+    const LEAST: Duration = Duration::from_secs(10);
+    const LONG: Duration = Duration::from_millis(11_500);
+    const KINDS: [Kind; 4] = [Kind::Append, Kind::Index, Kind::Move, Kind::Load];
+    let mut handles = Handles::open(factory).await;
+    for (step, kind) in [Kind::AppendMany, Kind::Index].into_iter().enumerate() {
+        let write = kind.next(&handles.model);
+        handles.write(step, &write).await;
+    }
+    let load = Kind::LoadMany.next(&handles.model);
+    let (loaded, expected) = load.expected(&handles.model).await;
+    let stores: Vec<_> = (0..=KINDS.len()).map(|step| handles.writer(step).1.clone()).collect();
+    let mut loading = Stepped::new(load.ask(&stores[0]));
+    let asked = load.chunks_asked_for();
+    while load.chunks_asked_for() == asked && !loading.step().await {}
+    let writes = KINDS.map(|kind| kind.next(&handles.model));
+    let (one, two, three, four) = tokio::join!(
+        ask_for(LONG, &writes[0], &stores[1]),
+        ask_for(LONG, &writes[1], &stores[2]),
+        ask_for(LONG, &writes[2], &stores[3]),
+        ask_for(LONG, &writes[3], &stores[4]),
+    );
+    for (write, (answer, waited)) in writes.iter().zip([one, two, three, four]) {
+        match answer {
+            None => {}
+            Some(Err(StorageError::Busy { .. })) => assert!(
+                waited >= LEAST,
+                "the {} is Busy after {waited:?}, in which a load goes on",
+                write.describe()
+            ),
+            Some(answer) => panic!(
+                "the {} answers {} after {waited:?}, in which a load goes on, and neither waits nor is Busy",
+                write.describe(),
+                short(&answer)
+            ),
+        }
+    }
+    let answer = loading.finish().await;
+    drop(stores);
+    handles.accept(loaded, &expected, &answer, &load.describe());
+    handles.look().await;
+    for kind in KINDS {
+        let write = kind.next(&handles.model);
+        handles.write(0, &write).await;
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
+/// What a store answers within so long, if it does, and how long that took.
+async fn ask_for<S: NodeStorage>(long: Duration, write: &Write, store: &S) -> (Option<Result<Written>>, Duration) {
+    let began = Instant::now();
+    let answer = timeout(long, write.ask(store)).await.ok();
+    (answer, began.elapsed())
 }

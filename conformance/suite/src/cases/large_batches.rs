@@ -2,7 +2,8 @@
 
 use node_storage_contract::{
     Appended, Conflict, ConflictReason, IndexEntry, Indexed, IndexedOperationRepo, IndexerStateRepo, ListedDid,
-    OperationPosition, OperationRecord, PageLimit, PublishedBlock, RawOperationRepo, StorageError, StorageOwner,
+    OperationPosition, OperationRecord, PageLimit, PublishedBlock, PublishedRecord, RawOperationRepo, StorageError,
+    StorageOwner,
 };
 
 use crate::StoreFactory;
@@ -13,7 +14,14 @@ use crate::data::{
 };
 use crate::expected::records;
 use crate::factory::open;
+use crate::lens::author::Kind;
+use crate::lens::handles::Handles;
+use crate::lens::look;
+use crate::lens::read::Read;
+use crate::lens::stepped::Stepped;
+use crate::lens::write::{Chunks, End, Write};
 use crate::observe::{all_listed_dids, all_operations, whole_transaction};
+use crate::streams::short;
 use crate::writes::deliver;
 
 /// More than either engine has parameters of a statement.
@@ -201,6 +209,62 @@ pub async fn forty_longest_operations_in_one_call(factory: &impl StoreFactory) {
     let operations = (0..40_u8).map(|index| (osn(index.into()), bytes(vec![index; 1 << 20])));
     let blocks = [block_with(1, vec![transaction_of(1, absn(1), operations)])];
     append(&store, &blocks).await;
-    assert_rows(&all_operations(&store).await, &records(&blocks, &[]), "operation");
+    let expected = records(&blocks, &[]);
+    // Each in one page: only its rows bound it.
+    let page = store.operations_after(None, PageLimit::MAX).await.unwrap();
+    assert_rows(&page, &expected, "operation");
+    let page = store.published_after(None, PageLimit::MAX).await.unwrap();
+    let published: Vec<PublishedRecord> = expected.into_iter().map(Into::into).collect();
+    assert_rows(&page, &published, "published operation");
     assert_eq!(append(&store, &blocks).await, Appended::default());
+}
+
+/// A load of more operations than a store may have reason to hold back is nothing to anybody until it ends, and nothing at all where
+/// its source fails at the end.
+pub async fn long_load_is_nothing_until_it_ends(factory: &impl StoreFactory) {
+    const CHUNKS: u64 = 12;
+    const OPERATIONS: u64 = 3_000;
+    let mut handles = Handles::open(factory).await;
+    let stored = Kind::AppendMany.next(&handles.model);
+    handles.write(0, &stored).await;
+    let bound = handles.model.content().bound();
+    let first = bound.cursor.map_or(0, |cursor| cursor.block.get()) + 1;
+    let chunk = |number: u64| {
+        let content = |index: u64| bytes([number.to_be_bytes(), index.to_be_bytes()].concat());
+        let operations = (0..OPERATIONS).map(|index| (osn(index), content(index)));
+        vec![block_with(number, vec![transaction_of(number, absn(0), operations)])]
+    };
+    let chunks: Vec<_> = (first..first + CHUNKS).map(chunk).collect();
+    let loaded = chunks[0][0].number;
+    let state = [
+        Read::Cursor,
+        Read::Bound,
+        Read::IndexerState,
+        Read::Block(loaded),
+        Read::Transaction(chunks[0][0].transactions[0].id, None, PageLimit::MAX),
+    ];
+    let load = Write::Load(bound, Chunks::new(chunks, End::Failure));
+    let store = handles.writer(0).1.clone();
+    let mut call = Stepped::new(load.ask(&store));
+    let mut asked = load.chunks_asked_for();
+    while !call.step().await {
+        if load.chunks_asked_for() > asked {
+            asked = load.chunks_asked_for();
+            let (handle, other) = handles.nth(asked);
+            let lens = format!("through {handle}, after {asked} chunks of a load that has not ended");
+            look(other, &state, &handles.model, &lens).await;
+        }
+    }
+    let answer = call.into_output().expect("it has ended");
+    assert!(
+        answer.is_err(),
+        "the source has failed, and the answer is {}",
+        short(&answer)
+    );
+    drop(store);
+    "a long load whose source fails at its end".clone_into(&mut handles.last);
+    handles.glance(&state).await;
+    handles.reopen().await;
+    handles.look().await;
+    handles.close().await;
 }

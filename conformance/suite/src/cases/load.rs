@@ -16,7 +16,13 @@ use crate::data::{
 };
 use crate::expected::{self, records};
 use crate::factory::{NETWORK, open};
+use crate::lens::author::Kind;
+use crate::lens::handles::{Handles, same_answer};
+use crate::lens::read::Read;
+use crate::lens::write::{Chunks, End, Write};
+use crate::model::ModelStore;
 use crate::observe::{all_operations, observe};
+use crate::streams::short;
 use crate::writes::move_cursor;
 
 /// Why a load of these cases failed.
@@ -402,4 +408,114 @@ pub async fn dropped_load_is_stored_whole_or_not_at_all(factory: &impl StoreFact
         }
     }
     panic!("a load does not end within 10,000 steps");
+}
+
+/// What a chunk of a load may be.
+#[derive(Debug, Clone, Copy)]
+enum Chunk {
+    Nothing,
+    /// A block without transactions.
+    Empty,
+    /// A block whose transaction has no operations.
+    Hollow,
+    Block,
+    /// A block, and an empty one before it that comes after it.
+    Unordered,
+}
+
+impl Chunk {
+    const WITHOUT_OPERATIONS: [Self; 3] = [Self::Nothing, Self::Empty, Self::Hollow];
+    const ALL: [Self; 5] = [Self::Nothing, Self::Empty, Self::Hollow, Self::Block, Self::Unordered];
+
+    /// The blocks from this number on.
+    fn blocks(self, first: u64) -> Vec<PublishedBlock> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Empty => vec![block_with(first, Vec::new())],
+            Self::Hollow => vec![block_with(first, vec![transaction(first, 1, 0)])],
+            Self::Block => vec![block(first)],
+            Self::Unordered => vec![block(first + 1), block_with(first, Vec::new())],
+        }
+    }
+}
+
+/// No chunk, each of these, and each two of them.
+fn up_to_two(chunks: &[Chunk]) -> Vec<Vec<Chunk>> {
+    let one = chunks.iter().map(|chunk| vec![*chunk]);
+    let two = chunks
+        .iter()
+        .flat_map(|first| chunks.iter().map(|second| vec![*first, *second]));
+    [Vec::new()].into_iter().chain(one).chain(two).collect()
+}
+
+/// Chunks of every shape, with every end: into a store that holds nothing, then a cursor, then blocks too.
+pub async fn loads_of_every_shape_end_as_they_have_to(factory: &impl StoreFactory) {
+    let state = [Read::Cursor, Read::Bound, Read::IndexerState];
+    let mut handles = Handles::open(factory).await;
+    let shapes = up_to_two(&Chunk::WITHOUT_OPERATIONS)
+        .into_iter()
+        .chain(up_to_two(&Chunk::ALL));
+    for (step, shape) in shapes.enumerate() {
+        let last = |model: &ModelStore| model.content().cursor.map_or(0, |cursor| cursor.block.get());
+        for end in [End::Failure, End::AtLastBlock, End::At(cursor(slot_of(9), 9))] {
+            let first = last(&handles.model) + 1;
+            let chunks = (0..).zip(&shape).map(|(place, chunk)| chunk.blocks(first + 10 * place));
+            let end = match end {
+                End::At(_) => End::At(cursor(slot_of(first + 30), first + 30)),
+                other => other,
+            };
+            let onto = handles.model.content().bound();
+            let load = Write::Load(onto, Chunks::new(chunks.collect(), end));
+            let (_, expected) = load.expected(&handles.model).await;
+            handles.last = format!("a load of {shape:?}, which ends {end:?}");
+            if expected.is_ok() {
+                handles.write(step, &load).await;
+            } else {
+                let answer = load.ask(handles.writer(step).1).await;
+                assert!(
+                    same_answer(&expected, &answer),
+                    "{} answers {} instead of {}",
+                    handles.last,
+                    short(&answer),
+                    short(&expected)
+                );
+            }
+            handles.glance(&state).await;
+        }
+    }
+    handles.look().await;
+    handles.close().await;
+}
+
+/// A transaction that came any number of chunks before is a conflict, and so is one that is stored.
+pub async fn transaction_of_any_earlier_chunk_is_a_conflict(factory: &impl StoreFactory) {
+    const CHUNKS: u64 = 40;
+    let mut handles = Handles::open(factory).await;
+    let stored = Kind::AppendMany.next(&handles.model);
+    handles.write(0, &stored).await;
+    let stored_id = stored.blocks()[0].transactions[0].id;
+    let bound = handles.model.content().bound();
+    let first = bound.cursor.map_or(0, |cursor| cursor.block.get()) + 1;
+    let right: Vec<_> = (first..first + CHUNKS).map(|number| vec![block(number)]).collect();
+    let earlier = [0, 1, 2, 20, 37, 38].map(|chunk| right[chunk][0].transactions[0].id);
+    for (step, id) in earlier.into_iter().chain([stored_id]).enumerate() {
+        let mut chunks = right.clone();
+        let last = chunks.last_mut().and_then(|blocks| blocks[0].transactions.last_mut());
+        last.expect("a block has transactions").id = id;
+        let load = Write::Load(bound, Chunks::new(chunks, End::AtLastBlock));
+        let (_, expected) = load.expected(&handles.model).await;
+        let answer = load.ask(handles.writer(step).1).await;
+        assert!(
+            same_answer(&expected, &answer),
+            "the last of {CHUNKS} chunks has a transaction that came before: the answer is {} instead of {}",
+            short(&answer),
+            short(&expected)
+        );
+        handles.glance(&[Read::Cursor, Read::Bound]).await;
+    }
+    handles
+        .write(1, &Write::Load(bound, Chunks::new(right, End::AtLastBlock)))
+        .await;
+    handles.look().await;
+    handles.close().await;
 }

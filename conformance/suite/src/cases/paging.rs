@@ -12,11 +12,11 @@ use crate::data::{
     transaction_of,
 };
 use crate::expected::{index_entries, records};
-use crate::factory::open;
+use crate::factory::{open, open_read_only};
 use crate::observe::all_operations;
 
 /// A listing: from a position on, at most so many rows, as positions.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Listing {
     Operations,
     Published,
@@ -232,23 +232,33 @@ pub async fn rows_of_small_pages_are_those_of_large_ones(factory: &impl StoreFac
     }
 }
 
-/// Rows that are added between two pages neither repeat nor hide any; those above are seen.
+/// Rows that are added between two pages neither repeat nor hide any, and those above are seen at once: through the handle that
+/// writes, a clone, and one that was opened to read.
 pub async fn pages_are_stable_while_others_write(factory: &impl StoreFactory) {
+    const ROWS: u64 = 3;
     let store = open(factory).await;
     let mut positions = fill(&store, &blocks(1..=2), 0).await;
-    let mut found: [Vec<OperationPosition>; 5] = Default::default();
+    let reader = open_read_only(factory).await;
+    let handles = [
+        ("the writer", &store),
+        ("a clone", &store.clone()),
+        ("a reader", &reader),
+    ];
+    let mut reached: [[Option<OperationPosition>; 5]; 3] = Default::default();
     for number in 3..=12 {
-        for (listing, found) in Listing::ALL.into_iter().zip(&mut found) {
-            let page = listing.page(&store, found.last().copied(), limit(3)).await;
-            found.extend(page);
+        for ((handle, store), reached) in handles.iter().zip(&mut reached) {
+            for (listing, reached) in Listing::ALL.into_iter().zip(reached) {
+                let page = listing.page(*store, *reached, limit(ROWS)).await;
+                let above = listing.of(&positions).into_iter().filter(|at| Some(*at) > *reached);
+                let expected: Vec<_> = above.take(3).collect();
+                assert_eq!(page, expected, "{listing:?} through {handle}, after {reached:?}");
+                *reached = page.last().copied().or(*reached);
+            }
         }
         let added = fill(&store, &blocks([number]), positions.len()).await;
         positions.extend(added);
     }
-    for (listing, mut found) in Listing::ALL.into_iter().zip(found) {
-        found.extend(listing.page(&store, found.last().copied(), PageLimit::MAX).await);
-        assert_eq!(found, listing.of(&positions));
-    }
+    factory.close(reader).await;
 }
 
 /// The limits of a page are 1 and 10,000: no page number can overflow, and no call asks for everything.

@@ -55,6 +55,7 @@ pub async fn what_was_read_before_a_write_is_not_answered_after_it(factory: &imp
 
 /// Closing and dropping handles, while others are open, harms none of those.
 pub async fn closing_a_handle_harms_no_other(factory: &impl StoreFactory) {
+    const READERS: usize = 3;
     let writer = open(factory).await;
     let keeper = open_read_only(factory).await;
     let model = open(&crate::model::Model::default()).await;
@@ -75,6 +76,28 @@ pub async fn closing_a_handle_harms_no_other(factory: &impl StoreFactory) {
         drop(clone);
         look_through(&writer, "the handle that was opened, after a clone was dropped", &model).await;
         look_through(&keeper, "a reader, after another one was closed", &model).await;
+    }
+    // Of several readers, each is the first that ends, in turn; and each of them without being closed, too.
+    for first in 0..READERS {
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            readers.push(open_read_only(factory).await);
+        }
+        let ended = readers.remove(first);
+        if first % 2 == 0 {
+            factory.close(ended).await;
+        } else {
+            drop(ended);
+        }
+        readers.push(open_read_only(factory).await);
+        while let Some(reader) = readers.pop() {
+            let handle = format!(
+                "a reader beside {} others, after number {first} of them had ended",
+                readers.len()
+            );
+            look_through(&reader, &handle, &model).await;
+            factory.close(reader).await;
+        }
     }
     factory.close(writer).await;
     look_through(&keeper, "a reader, after the writer was closed", &model).await;

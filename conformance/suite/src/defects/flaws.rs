@@ -69,6 +69,16 @@ pub enum Flaw {
     #[doc(hidden)]
     WatermarkLater,
     #[doc(hidden)]
+    GivesUp(Method),
+    #[doc(hidden)]
+    StateInTwoLooks,
+    #[doc(hidden)]
+    FlushesLoads(usize),
+    #[doc(hidden)]
+    LoadForgetsIds(usize),
+    #[doc(hidden)]
+    LoadOfNothingStays,
+    #[doc(hidden)]
     LowersCursor,
     #[doc(hidden)]
     NamesInTurn,
@@ -133,6 +143,8 @@ pub enum Between {
 pub enum Kept {
     /// Reads of this method whose future is dropped.
     DroppedRead(&'static str),
+    /// The same where they answer more rows than this.
+    DroppedLongRead(&'static str, usize),
     /// Writes of this method whose future is dropped.
     DroppedWrite(Method),
     /// Writes of this method whose future is dropped while they wait for another write.
@@ -213,6 +225,7 @@ impl Flaw {
                 flaws.push(Self::JudgedEarly(method));
             }
             flaws.push(Self::DoesNotWait(method));
+            flaws.push(Self::GivesUp(method));
             flaws.push(Self::Keeps(Kept::DroppedWrite(method)));
             flaws.push(Self::Keeps(Kept::RefusedWrite(method)));
         }
@@ -237,6 +250,10 @@ impl Flaw {
         for read in LISTINGS {
             flaws.push(Self::Stale(read, Scope::VoidEarly));
             flaws.push(Self::Keeps(Kept::SomeReads(read)));
+            flaws.push(Self::Keeps(Kept::DroppedLongRead(read, 64)));
+        }
+        for read in ["transaction", "storage_owners"] {
+            flaws.push(Self::Keeps(Kept::DroppedLongRead(read, 100)));
         }
         // Of the other listings only the end changes, which a read in batches sees as it has become.
         flaws.extend([100, 250, 500, 1_000].map(|rows| Self::InBatches("operations_after", rows)));
@@ -259,6 +276,9 @@ impl Flaw {
         }
         flaws.extend([999, 32_767].map(Self::ChecksFirstIds));
         flaws.extend([Self::WatermarkLater, Self::LowersCursor, Self::NamesInTurn]);
+        flaws.extend([5_000, 20_000].map(Self::FlushesLoads));
+        flaws.extend([1, 2, 20].map(Self::LoadForgetsIds));
+        flaws.extend([Self::StateInTwoLooks, Self::LoadOfNothingStays]);
         for origin in Origin::ALL {
             flaws.extend(Part::ALL.map(|part| Self::BlindTo(part, origin)));
         }
@@ -280,15 +300,20 @@ impl Flaw {
             | Self::Late(..)
             | Self::InBatches(..)
             | Self::WaitsConnected(_)
+            | Self::StateInTwoLooks
             | Self::LeavesSnapshot(_) => 9,
             Self::Shown(..)
             | Self::Left(..)
             | Self::Lost(_)
             | Self::DoesNotWait(_)
+            | Self::GivesUp(_)
             | Self::InParts(..)
             | Self::Replays(_)
             | Self::Reserves(..)
             | Self::Keeps(_)
+            | Self::FlushesLoads(_)
+            | Self::LoadForgetsIds(_)
+            | Self::LoadOfNothingStays
             | Self::BlindToBound(_) => 2,
             Self::Narrow(_) | Self::CutsValues(_) => 5,
             Self::Race(_) | Self::JudgedEarly(_) | Self::BlindToExpected(..) | Self::LowersCursor => 6,
@@ -343,6 +368,22 @@ impl fmt::Display for Flaw {
                 write!(f, "{} that is refused keeps the hashes of its blocks", method.name())
             }
             Self::WatermarkLater => f.write_str("index commits its entries, and then the watermark"),
+            Self::GivesUp(method) => {
+                write!(
+                    f,
+                    "{} is Unavailable where it has waited for ten seconds",
+                    method.name()
+                )
+            }
+            Self::StateInTwoLooks => f.write_str("indexer_state reads the last position, and then the watermark"),
+            Self::FlushesLoads(operations) => write!(f, "load commits each {operations} operations"),
+            Self::LoadForgetsIds(chunks) => {
+                write!(
+                    f,
+                    "load looks for the ids of {chunks} chunks before, and of what is stored"
+                )
+            }
+            Self::LoadOfNothingStays => f.write_str("load of blocks without operations leaves the cursor where it was"),
             Self::LowersCursor => f.write_str("load that ends below the cursor, without a block, lowers it"),
             Self::NamesInTurn => f.write_str("append names another one of several known transactions each time"),
             Self::Keeps(Kept::DroppedWaiter(method)) => {
@@ -365,6 +406,12 @@ impl fmt::Display for Flaw {
             Self::JudgedEarly(method) => write!(f, "{} is judged before its turn", method.name()),
             Self::DoesNotWait(method) => write!(f, "{} does not wait for other writes", method.name()),
             Self::Keeps(Kept::DroppedRead(read)) => write!(f, "{read} that is dropped keeps its connection"),
+            Self::Keeps(Kept::DroppedLongRead(read, rows)) => {
+                write!(
+                    f,
+                    "{read} of more than {rows} rows that is dropped keeps its connection"
+                )
+            }
             Self::Keeps(Kept::DroppedWrite(method)) => {
                 write!(f, "{} that is dropped keeps its connection", method.name())
             }

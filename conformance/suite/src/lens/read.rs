@@ -1,6 +1,6 @@
 //! Every reading method of the contract, and what it has to answer of a given state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use node_storage_contract::{
     BlockHeader, BlockNo, Cursor, DidSuffix, IndexOutcome, IndexerState, LedgerBound, ListedDid, Network, NodeStorage,
@@ -47,6 +47,23 @@ pub(crate) enum Reading {
     Owners(Vec<StorageOwner>),
     ListedDid(Option<ListedDid>),
     ListedDids(Vec<ListedDid>),
+}
+
+impl Reading {
+    /// How many rows it has.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Cursor(_) | Self::Network(_) | Self::Bound(_) | Self::IndexerState(_) => 1,
+            Self::Block(found) => usize::from(found.is_some()),
+            Self::Operation(found) => usize::from(found.is_some()),
+            Self::ListedDid(found) => usize::from(found.is_some()),
+            Self::Operations(rows) => rows.len(),
+            Self::Published(rows) => rows.len(),
+            Self::Transaction(found) => found.as_ref().map_or(0, |transaction| transaction.operations.len()),
+            Self::Owners(rows) => rows.len(),
+            Self::ListedDids(rows) => rows.len(),
+        }
+    }
 }
 
 impl Read {
@@ -204,9 +221,16 @@ pub(crate) fn questions(content: &Content) -> Vec<Read> {
     }
     reads.push(Read::Operation(OperationId::new([0xee; 32])));
     reads.push(Read::Transaction(TransactionId::new([0xee; 32]), None, all));
-    let dids: BTreeSet<DidSuffix> = content.index.values().filter_map(IndexOutcome::did).collect();
-    let dids: Vec<_> = dids.into_iter().collect();
-    for did in some(&dids).into_iter().chain([did(u64::MAX)]) {
+    let mut operations_of: BTreeMap<DidSuffix, usize> = BTreeMap::new();
+    for did in content.index.values().filter_map(IndexOutcome::did) {
+        *operations_of.entry(did).or_default() += 1;
+    }
+    let dids: Vec<_> = operations_of.keys().copied().collect();
+    let mut asked = some(&dids);
+    // The one with most operations: its page tells most.
+    let busiest = operations_of.iter().max_by_key(|(_, operations)| **operations);
+    asked.extend(busiest.map(|(did, _)| *did).filter(|did| !asked.contains(did)));
+    for did in asked.into_iter().chain([did(u64::MAX)]) {
         reads.push(Read::OperationsOfDid(did, None, all));
         reads.push(Read::OperationsOfDid(did, None, one));
         reads.push(Read::OperationsOfDid(did, None, all.within_bytes(FEW_BYTES)));
@@ -248,7 +272,7 @@ fn some<T: Clone>(items: &[T]) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::path::Path;
 
     use super::*;

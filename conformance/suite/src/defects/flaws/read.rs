@@ -1,6 +1,6 @@
 //! Reads that answer what they should not.
 
-use node_storage_contract::{BlockNo, Cursor, LedgerBound, OperationPosition, PageLimit, Result};
+use node_storage_contract::{BlockNo, Cursor, IndexerState, LedgerBound, OperationPosition, PageLimit, Result};
 
 use super::store::{FlawedStore, lock, pause};
 use super::{Flaw, LISTINGS};
@@ -45,6 +45,20 @@ impl FlawedStore {
                 pause().await;
                 let after = read.ask(&self.seen().await).await?;
                 Ok(torn(before, after))
+            }
+            Flaw::StateInTwoLooks if is_its_own("indexer_state") => {
+                let before = read.ask(&seen).await?;
+                pause().await;
+                let after = read.ask(&self.seen().await).await?;
+                Ok(match (before, after) {
+                    (Reading::IndexerState(before), Reading::IndexerState(after)) => {
+                        Reading::IndexerState(IndexerState {
+                            last_stored: before.last_stored,
+                            ..after
+                        })
+                    }
+                    (_, after) => after,
+                })
             }
             Flaw::WatermarkLater if is_its_own("indexer_state") => {
                 let earlier = lock(&self.shared.watermark_of).clone();

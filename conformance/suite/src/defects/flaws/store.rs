@@ -226,7 +226,8 @@ impl FlawedStore {
         {
             self.shared.keep_a_connection();
         }
-        let keeps = self.flaw == Flaw::Keeps(Kept::DroppedRead(read.method()));
+        let read_method = read.method();
+        let keeps = self.flaw == Flaw::Keeps(Kept::DroppedRead(read_method));
         let mut held = Held(keeps.then_some(&*self.shared));
         let leaves = self.flaw == Flaw::LeavesSnapshot(read.method());
         let mut snapshot = Snapshot(&self.shared, leaves.then(|| self.model.content().clone()));
@@ -236,6 +237,13 @@ impl FlawedStore {
             Flaw::Stale(method, scope) if method == read.method() => self.remembered(read, scope).await,
             _ => self.read(read).await,
         };
+        if let Flaw::Keeps(Kept::DroppedLongRead(method, rows)) = self.flaw
+            && method == read_method
+            && reading.as_ref().is_ok_and(|reading| reading.rows() > rows)
+        {
+            held.0 = Some(&self.shared);
+            pause().await;
+        }
         held.0 = None;
         reading
     }
@@ -502,18 +510,28 @@ impl FlawedStore {
             self.model.content().must_hold(onto)?;
             pause().await;
         }
-        let turn = self.turn_of(Method::Load).await;
+        let turn = self.turn_of(Method::Load).await?;
         self.write_what_is_unwritten();
         if !is_judged_early {
             self.model.content().must_hold(onto)?;
         }
-        let mut chunks = Vec::new();
+        let base = self.model.content().clone();
+        let mut chunks: Vec<Vec<PublishedBlock>> = Vec::new();
+        let mut flushed = 0;
         let cursor = loop {
             match source.next().await.map_err(Refused::BySource)? {
                 Delivery::Blocks(blocks) => {
                     chunks.push(blocks);
-                    let mut judged = self.model.content().clone();
+                    self.forget_ids(&base, &mut chunks);
+                    let mut judged = base.clone();
                     let judgement = judged.load(&chunks, None);
+                    if let Flaw::FlushesLoads(operations) = self.flaw
+                        && let Ok(loaded) = &judgement
+                        && loaded.operations - flushed >= operations
+                    {
+                        flushed = loaded.operations;
+                        *self.model.content() = judged;
+                    }
                     if judgement.is_err() {
                         let blocks: Vec<_> = chunks.iter().flatten().cloned().collect();
                         self.reserve(Method::Load, &blocks);
@@ -529,10 +547,56 @@ impl FlawedStore {
             self.model.content().cursor = cursor;
             return Ok(Appended::default());
         }
+        if matches!(self.flaw, Flaw::FlushesLoads(_)) {
+            *self.model.content() = base.clone();
+        }
+        let brings_nothing = chunks.iter().flatten().all(|block| {
+            let mut operations = block
+                .transactions
+                .iter()
+                .flat_map(|transaction| &transaction.operations);
+            operations.next().is_none()
+        });
+        let cursor = match cursor {
+            None if self.flaw == Flaw::LoadOfNothingStays && brings_nothing => {
+                chunks.clear();
+                base.cursor
+            }
+            cursor => cursor,
+        };
         let loaded = self
             .install(Method::Load, |content| content.load(&chunks, cursor))
             .await?;
         drop(turn);
         Ok(loaded)
+    }
+
+    /// Leaves out of the last chunk what the flaw has forgotten of chunks before.
+    fn forget_ids(&self, base: &Content, chunks: &mut [Vec<PublishedBlock>]) {
+        let Flaw::LoadForgetsIds(remembered) = self.flaw else {
+            return;
+        };
+        let Some((last, before)) = chunks.split_last_mut() else {
+            return;
+        };
+        let ids = |chunks: &[Vec<PublishedBlock>]| -> BTreeSet<TransactionId> {
+            let blocks = chunks.iter().flatten();
+            blocks
+                .flat_map(|block| block.transactions.iter().map(|transaction| transaction.id))
+                .collect()
+        };
+        let (forgotten, known) = before.split_at(before.len().saturating_sub(remembered));
+        let (forgotten, mut known) = (ids(forgotten), ids(known));
+        known.extend(
+            base.blocks
+                .values()
+                .flat_map(|block| block.transactions.values().copied()),
+        );
+        for block in last {
+            block.transactions.retain(|transaction| {
+                let id = &transaction.id;
+                !forgotten.contains(id) || known.contains(id)
+            });
+        }
     }
 }

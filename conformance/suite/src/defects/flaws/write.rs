@@ -1,18 +1,22 @@
 //! Writes that do not become visible as one, or forget something.
 
 use std::sync::PoisonError;
-
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use node_storage_contract::{
     Appended, Conflict, ConflictReason, Cursor, IndexEntry, Indexed, OperationBytes, OperationPosition, PublishedBlock,
     Result, StorageError, Subject,
 };
 use tokio::sync::MutexGuard;
+use tokio::time::timeout;
 
 use super::store::{FlawedStore, Held, Shared, Taken, lock, pause};
 use super::{Between, Flaw, Kept, Method};
 use crate::model::{Content, ModelStore};
+
+/// How long a write waits that gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Leaves a state behind where the future that holds this is dropped.
 struct Leaves<'a> {
@@ -41,8 +45,17 @@ impl Drop for Journaled<'_> {
 
 impl FlawedStore {
     /// The turn of a write, unless the flaw takes none.
-    pub(super) async fn turn_of(&self, method: Method) -> Option<MutexGuard<'_, ()>> {
-        match self.flaw {
+    pub(super) async fn turn_of(&self, method: Method) -> Result<Option<MutexGuard<'_, ()>>> {
+        Ok(match self.flaw {
+            Flaw::GivesUp(flawed) if flawed == method => match timeout(PATIENCE, self.model.turn()).await {
+                Ok(turn) => Some(turn),
+                Err(_) => {
+                    return Err(StorageError::Unavailable {
+                        retryable: true,
+                        detail: "it has waited for ten seconds".to_owned(),
+                    });
+                }
+            },
             Flaw::Race(flawed) | Flaw::DoesNotWait(flawed) if flawed == method => None,
             Flaw::WaitsConnected(flawed) if flawed == method => {
                 let _connection = Taken::of(&self.shared);
@@ -55,7 +68,7 @@ impl FlawedStore {
                 Some(turn)
             }
             _ => Some(self.model.turn().await),
-        }
+        })
     }
 
     pub(super) async fn store<T>(&self, method: Method, change: impl Fn(&mut Content) -> Result<T>) -> Result<T> {
@@ -78,7 +91,7 @@ impl FlawedStore {
             *content = merged;
             return Ok(accepted);
         }
-        let _turn = self.turn_of(method).await;
+        let _turn = self.turn_of(method).await?;
         self.write_what_is_unwritten();
         self.install(method, change).await
     }
