@@ -51,7 +51,7 @@ impl PostgresDb {
     pub async fn optimize(&self, rewrite: bool) -> Result<Vec<String>> {
         self.must_be_to_write()?;
         let lent = self.connections.lend().await;
-        let mut session = Session::lent(lent.map_err(|error| self.options.connecting(error))?, self.sessions);
+        let mut session = Session::lent(lent.map_err(|error| self.options.connecting(error))?);
         // Not in a transaction, which VACUUM refuses. One of all tables would take those of others in this database along.
         if rewrite {
             session.run("VACUUM (FULL) block").await?;
