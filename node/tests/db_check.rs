@@ -92,7 +92,10 @@ async fn what_is_wrong_in_the_index_is_named_and_made_anew(#[case] backend: DbBa
     let Some(database) = synced(backend).await else { return };
     let before = database.content().await;
     for (change, part) in [
-        ("UPDATE indexed_operation SET lists_did = NOT lists_did WHERE kind = 'did'", "index"),
+        (
+            "UPDATE indexed_operation SET lists_did = NOT lists_did WHERE kind = 'did'",
+            "index",
+        ),
         ("DELETE FROM listed_did", "index"),
         (
             "DELETE FROM listed_did; DELETE FROM indexed_operation WHERE block_number >= 8",
@@ -107,7 +110,10 @@ async fn what_is_wrong_in_the_index_is_named_and_made_anew(#[case] backend: DbBa
         execute(&database, change).await;
         let (code, findings, _) = check(&database, &[]);
         assert_eq!(code, Some(3), "{change}");
-        assert!(findings.iter().any(|finding| finding["part"] == part), "{change}: {findings:?}");
+        assert!(
+            findings.iter().any(|finding| finding["part"] == part),
+            "{change}: {findings:?}"
+        );
         let (code, named, summary) = check(&database, &["--repair"]);
         assert_eq!(code, Some(0), "{change}: {named:?}");
         assert_eq!(summary["index_was_made_anew"], true);
@@ -126,7 +132,11 @@ async fn what_is_wrong_with_the_operations_is_named_and_never_changed(#[case] ba
     backup.args(CUSTOM);
     assert_eq!(run(backup).code, Some(0));
     // What stands once and follows from nothing is seen beside an archive alone.
-    execute(&database, "UPDATE block SET block_time = block_time + 1 WHERE block_number = 3").await;
+    execute(
+        &database,
+        "UPDATE block SET block_time = block_time + 1 WHERE block_number = 3",
+    )
+    .await;
     assert_eq!(check(&database, &[]).0, Some(0));
     let (code, findings, _) = check(&database, &["--archive", archive.to_str().unwrap()]);
     assert_eq!(code, Some(3));
@@ -218,7 +228,9 @@ fn check_file(url: &str, arguments: &[&str]) -> Option<i32> {
 /// 120 flips of one bit each. What only a block's hash or time, or the cursor, would tell is told beside an archive.
 #[tokio::test]
 async fn a_flipped_bit_that_changes_an_answer_is_found() {
-    let Some(database) = synced(DbBackend::Sqlite).await else { return };
+    let Some(database) = synced(DbBackend::Sqlite).await else {
+        return;
+    };
     let archive = database.path("before.prism");
     let mut backup = database.node(&["backup", "--output", archive.to_str().unwrap()]);
     backup.args(CUSTOM);
