@@ -112,7 +112,7 @@ pub async fn check<S: NodeStorage>(
     checker.checked.cursor = bound.cursor;
     checker.checked.watermark = state.watermark;
     if checker.operations(&progress).await? {
-        checker.ends().await?;
+        checker.ends();
         checker.listed_dids().await?;
     }
     Ok(checker.checked)
@@ -474,7 +474,7 @@ impl<S: NodeStorage, F: FnMut(Finding)> Checker<'_, S, F> {
     }
 
     /// Where operations, blocks and the index end.
-    async fn ends(&mut self) -> Result<(), StorageError> {
+    fn ends(&mut self) {
         self.end_transaction();
         self.end_block();
         let LedgerBound {
@@ -522,7 +522,6 @@ impl<S: NodeStorage, F: FnMut(Finding)> Checker<'_, S, F> {
         if self.state.last_stored > last {
             self.find(Part::Views, "the last position", "two look-ups answer it differently");
         }
-        Ok(())
     }
 
     /// The listed DIDs: each at its first valid create, and no others.

@@ -69,9 +69,9 @@ impl PostgresDb {
         session.run("VACUUM (ANALYZE) indexer_watermark").await?;
         let mut done = Vec::new();
         if rewrite {
-            done.push("VACUUM (FULL): the tables were written anew, without free space".to_owned());
+            done.push("the tables were written anew, without free space (VACUUM FULL)".to_owned());
         }
-        done.push("VACUUM (ANALYZE): free space is known, and the statistics of all tables are new".to_owned());
+        done.push("free space is known, and the statistics of all tables are new (VACUUM ANALYZE)".to_owned());
         Ok(done)
     }
 }

@@ -12,8 +12,14 @@ impl SqliteDb {
     pub async fn check_engine(&self) -> Result<EngineCheck> {
         let mut connection = self.reader.lend().await.map_err(classify)?;
         let mut check = EngineCheck::default();
-        check.look_at("PRAGMA integrity_check", check_integrity(&mut connection).await)?;
-        check.look_at("PRAGMA foreign_key_check", check_references(&mut connection).await)?;
+        check.look_at(
+            "pages, values and indexes (PRAGMA integrity_check)",
+            check_integrity(&mut connection).await,
+        )?;
+        check.look_at(
+            "references between rows (PRAGMA foreign_key_check)",
+            check_references(&mut connection).await,
+        )?;
         // Where a statement was cut off, it is waited for in the background.
         drop(connection);
         Ok(check)
@@ -49,25 +55,25 @@ impl SqliteDb {
                 .execute(&mut *connection)
                 .await
                 .map_err(classify)?;
-            done.push("VACUUM: the file was written anew, without free pages".to_owned());
+            done.push("the file was written anew, without free pages (VACUUM)".to_owned());
         }
         sqlx::query("ANALYZE")
             .execute(&mut *connection)
             .await
             .map_err(classify)?;
-        done.push("ANALYZE: the statistics of all tables are new".to_owned());
+        done.push("the statistics of all tables are new (ANALYZE)".to_owned());
         sqlx::query("PRAGMA optimize")
             .execute(&mut *connection)
             .await
             .map_err(classify)?;
-        done.push("PRAGMA optimize".to_owned());
+        done.push("what SQLite recommends was done (PRAGMA optimize)".to_owned());
         // Last, so that what was done before goes into the file too. PASSIVE waits for nobody.
         let (_busy, frames, copied): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)")
             .fetch_one(&mut *connection)
             .await
             .map_err(classify)?;
         let mut checkpoint =
-            format!("PRAGMA wal_checkpoint: {copied} of {frames} pages of the write-ahead log stand in the file");
+            format!("{copied} of {frames} pages of the write-ahead log stand in the file (PRAGMA wal_checkpoint)");
         if copied < frames {
             checkpoint.push_str("; the rest waits until those who read it have ended");
         }

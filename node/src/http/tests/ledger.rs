@@ -78,6 +78,7 @@ async fn a_transaction_shows_all_of_its_operations_before_and_after_indexing() {
                 none("ignored", json!("protocol_version_update"), json!("protocol version update")),
                 none("undecodable", json!("undecodable"), undecodable),
             ]),
+            "next": null,
         })
     );
 }
