@@ -272,7 +272,7 @@ fn some<T: Clone>(items: &[T]) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::path::Path;
 
     use super::*;
