@@ -336,15 +336,10 @@ impl Report {
                 .to_string(),
             )?;
         } else {
-            let mut text: String = self
-                .looked_at
-                .iter()
-                .map(|what| format!("looked at {what}\n"))
-                .collect();
-            text.push_str(&format!(
-                "checked {operations} operations, {entries} index entries and {listed_dids} listed DIDs"
-            ));
-            print_answer(&text)?;
+            let looked_at = self.looked_at.iter().map(|what| format!("looked at {what}"));
+            let checked =
+                format!("checked {operations} operations, {entries} index entries and {listed_dids} listed DIDs");
+            print_answer(&looked_at.chain([checked]).collect::<Vec<_>>().join("\n"))?;
         }
         if self.findings == 0 {
             return Ok(());

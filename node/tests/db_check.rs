@@ -3,11 +3,12 @@
 
 mod common;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use common::{Database, blocks, lines, node, run, write_lines};
-use node_storage::contract::{Access, Network, PageLimit, Result, StorageError};
+use node_storage::contract::{Access, IndexOutcome, Network, PageLimit, Result, StorageError};
 use node_storage::{
     DbBackend, DbBackendConfig, DltCursorRepo, IndexedOperationRepo, IndexerStateRepo, NodeStorageBackend,
     RawOperationRepo,
@@ -174,34 +175,34 @@ async fn answers(url: &str) -> Result<(String, String)> {
 
 async fn read(store: &NodeStorageBackend) -> Result<(String, String)> {
     let (mut headers, mut rest) = (String::new(), String::new());
-    headers.push_str(&format!("{:?}", store.cursor().await?));
+    write!(headers, "{:?}", store.cursor().await?).unwrap();
     for mut record in store.operations_after(None, PageLimit::MAX).await? {
         let position = record.operation.position;
-        headers.push_str(&format!("{:?} {:?}", record.block_hash, record.operation.block_time));
-        headers.push_str(&format!("{:?}", store.block(position.block).await?));
+        write!(headers, "{:?} {:?}", record.block_hash, record.operation.block_time).unwrap();
+        write!(headers, "{:?}", store.block(position.block).await?).unwrap();
         record.operation.block_time = did_prism::ledger::BlockTime::from_unix_micros(0).unwrap();
         record.block_hash = did_prism::digest::BlockHash::new([0; 32]);
-        rest.push_str(&format!("{record:?}"));
+        write!(rest, "{record:?}").unwrap();
         let found = store.operation(&record.id).await?;
-        rest.push_str(&format!("{:?}", found.map(|found| found.operation.position)));
+        write!(rest, "{:?}", found.map(|found| found.operation.position)).unwrap();
         let found = store.transaction(&record.transaction_id, None, PageLimit::MAX).await?;
-        rest.push_str(&format!("{:?}", found.map(|found| (found.absn, found.operation_count))));
-        if let Some(did) = record.indexing.as_ref().and_then(|outcome| outcome.did()) {
+        write!(rest, "{:?}", found.map(|found| (found.absn, found.operation_count))).unwrap();
+        if let Some(did) = record.indexing.as_ref().and_then(IndexOutcome::did) {
             let page = store.operations_of_did(&did, None, PageLimit::MAX).await?;
             let positions: Vec<_> = page.iter().map(|record| record.operation.position).collect();
-            rest.push_str(&format!("{positions:?} {:?}", store.listed_did(&did).await?));
+            write!(rest, "{positions:?} {:?}", store.listed_did(&did).await?).unwrap();
         }
     }
     let state = store.indexer_state().await?;
-    rest.push_str(&format!("{:?} {:?}", state.watermark, state.last_stored));
-    rest.push_str(&format!("{:?}", store.listed_dids_after(None, PageLimit::MAX).await?));
-    rest.push_str(&format!("{:?}", store.network().await?));
+    write!(rest, "{:?} {:?}", state.watermark, state.last_stored).unwrap();
+    write!(rest, "{:?}", store.listed_dids_after(None, PageLimit::MAX).await?).unwrap();
+    write!(rest, "{:?}", store.network().await?).unwrap();
     let root = node_storage_archive::root(store, None).await;
     root.map_err(|error| StorageError::corrupt("the root", error))?;
     Ok((headers, rest))
 }
 
-/// The next number of a sequence (SplitMix64), which is the same in every run.
+/// The next number of a sequence (`SplitMix64`), which is the same in every run.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;

@@ -64,7 +64,9 @@ struct Silence;
 /// Whether this is what [`Connections::answered`] says where nobody answers.
 pub(crate) fn is_silence(error: &Error) -> bool {
     match error {
-        Error::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<Silence>()),
+        Error::Io(error) => error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Silence>),
         _ => false,
     }
 }

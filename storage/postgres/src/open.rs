@@ -198,8 +198,8 @@ impl PostgresDb {
             connections.take_in(connection);
         }
         Ok(Self {
-            connections,
             options,
+            connections,
             sessions,
             writers,
             access,
