@@ -118,7 +118,8 @@ impl RawOperationRepo for RedbStore {
                 return Ok(None);
             };
             let records = Records::in_transaction(transaction)?;
-            let own = || positions(&records.operations, &transaction_key(block, absn), Bound::Unbounded);
+            let key = transaction_key(block, absn);
+            let own = || positions(&records.operations, &key, Bound::Unbounded);
             let mut operation_count = 0;
             for position in own()? {
                 position?;
