@@ -77,6 +77,23 @@ pub async fn closing_a_handle_harms_no_other(factory: &impl StoreFactory) {
         look_through(&writer, "the handle that was opened, after a clone was dropped", &model).await;
         look_through(&keeper, "a reader, after another one was closed", &model).await;
     }
+    factory.close(writer).await;
+    look_through(&keeper, "a reader, after the writer was closed", &model).await;
+    let writer = open(factory).await;
+    let write = Kind::Append.next(&model);
+    write
+        .ask(&writer)
+        .await
+        .unwrap_or_else(|error| panic!("{} is refused: {error}", write.describe()));
+    write.ask(&model).await.expect("the model accepts it");
+    look_through(
+        &keeper,
+        "a reader that has outlived a writer, after the next one wrote",
+        &model,
+    )
+    .await;
+    factory.close(keeper).await;
+    look_through(&writer, "the writer, after a reader was closed", &model).await;
     // Of several readers, each is the first that ends, in turn; and each of them without being closed, too.
     for first in 0..READERS {
         let mut readers = Vec::new();
@@ -99,23 +116,6 @@ pub async fn closing_a_handle_harms_no_other(factory: &impl StoreFactory) {
             factory.close(reader).await;
         }
     }
-    factory.close(writer).await;
-    look_through(&keeper, "a reader, after the writer was closed", &model).await;
-    let writer = open(factory).await;
-    let write = Kind::Append.next(&model);
-    write
-        .ask(&writer)
-        .await
-        .unwrap_or_else(|error| panic!("{} is refused: {error}", write.describe()));
-    write.ask(&model).await.expect("the model accepts it");
-    look_through(
-        &keeper,
-        "a reader that has outlived a writer, after the next one wrote",
-        &model,
-    )
-    .await;
-    factory.close(keeper).await;
-    look_through(&writer, "the writer, after a reader was closed", &model).await;
 }
 
 async fn look_through<S: NodeStorage>(store: &S, handle: &str, model: &crate::model::ModelStore) {
