@@ -1,10 +1,10 @@
 //! Connections to one database, lent for one call each.
 //!
 //! sqlx's own pool asks a connection whether it is still there before it lends it, and again when it comes back. Each time is an
-//! exchange with the server. Here a connection goes back as it is if its call came to its end, and one that was used a moment ago is
-//! lent as it is. What went wrong meanwhile is met where it shows. A read, and the beginning of a transaction, that finds its connection lost is sent once more
-//! on another one: neither has changed anything. One that is not answered for long ends if the server says nothing on another
-//! connection either.
+//! exchange with the server. Here a connection goes back as it is if its call came to its end, and one that was used a moment ago
+//! is lent as it is. What went wrong meanwhile is met where it shows. A read, and the beginning of a transaction, that finds its
+//! connection lost is sent once more on another one: neither has changed anything. One that is not answered for long ends if the
+//! server says nothing on another connection either.
 
 mod executor;
 mod lent;
